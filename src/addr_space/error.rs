@@ -1,0 +1,72 @@
+//! What an address space refuses, and why.
+
+use core::fmt;
+
+use crate::store::AllocError;
+
+/// Why a call was refused. Nothing was changed and nothing was reported, but
+/// for [`HolePolicy::StopAtHole`](crate::HolePolicy::StopAtHole).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum SpaceError {
+    /// The page size is not a power of two, start or length of the space are
+    /// not multiples of it, the space ends past 2^64, or it has more than
+    /// [`Page::LIMIT`](crate::Page::LIMIT) pages.
+    BadSpace,
+    /// The length is zero.
+    ZeroLength,
+    /// The address is not a multiple of the page size.
+    Misaligned,
+    /// The range is not wholly inside the space.
+    OutsideSpace,
+    /// The alignment is not a power of two of at least one byte.
+    BadAlignment,
+    /// A page of the range is mapped already.
+    Exists,
+    /// Nothing free is long enough, or a page that must be mapped is not.
+    NoMemory,
+    /// The bookkeeping itself could not get memory.
+    OutOfMemory,
+}
+
+impl SpaceError {
+    /// The number that Linux returns for it: `EINVAL` (22), `EEXIST` (17) or
+    /// `ENOMEM` (12).
+    #[must_use]
+    pub const fn errno(self) -> i32 {
+        match self {
+            Self::BadSpace
+            | Self::ZeroLength
+            | Self::Misaligned
+            | Self::OutsideSpace
+            | Self::BadAlignment => 22,
+            Self::Exists => 17,
+            Self::NoMemory | Self::OutOfMemory => 12,
+        }
+    }
+}
+
+impl fmt::Display for SpaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BadSpace => {
+                "page size must be a power of two that divides start and length of a space inside 2^64"
+            }
+            Self::ZeroLength => "the length is zero",
+            Self::Misaligned => "the address is not a multiple of the page size",
+            Self::OutsideSpace => "the range is not inside the address space",
+            Self::BadAlignment => "the alignment is not a power of two",
+            Self::Exists => "a page of the range is mapped already",
+            Self::NoMemory => "no free range is long enough, or a page of the range is not mapped",
+            Self::OutOfMemory => "out of memory for the bookkeeping",
+        })
+    }
+}
+
+impl core::error::Error for SpaceError {}
+
+impl From<AllocError> for SpaceError {
+    fn from(_: AllocError) -> Self {
+        Self::OutOfMemory
+    }
+}

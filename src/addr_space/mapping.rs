@@ -1,0 +1,158 @@
+//! What is known about a run of pages: plain data.
+
+use core::fmt;
+use core::ops::BitOr;
+
+/// Access protection: the low bits as in `mmap`, all others kept as given.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(transparent)]
+pub struct Prot(pub u32);
+
+impl Prot {
+    /// No access.
+    pub const NONE: Self = Self(0);
+    /// `PROT_READ`.
+    pub const READ: Self = Self(1);
+    /// `PROT_WRITE`.
+    pub const WRITE: Self = Self(2);
+    /// `PROT_EXEC`.
+    pub const EXEC: Self = Self(4);
+
+    /// Whether every bit of `other` is set here.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Prot {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// How a mapping's offset belongs to its pages.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum OffsetRule {
+    /// The offset grows with the address, as a file's does: a cut leaves every
+    /// page its own offset, and contiguous pieces coalesce.
+    Linear,
+    /// The number is kept as given for every page, as libmmap does.
+    #[default]
+    Verbatim,
+}
+
+/// `MAP_SHARED`, the one flag that [`Display`](fmt::Display) shows.
+pub(crate) const MAP_SHARED: u32 = 1;
+
+/// What is mapped: protection, flags, file and offset. Adjacent pages with one
+/// mapping are one region.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Mapping {
+    /// Access protection.
+    pub prot: Prot,
+    /// The caller's flags, uninterpreted (`MAP_SHARED` is shown as `s`).
+    pub flags: u32,
+    /// The caller's number for the file; negative for none.
+    pub fd: i32,
+    /// Offset in the file, in bytes, of the first page.
+    pub offset: u64,
+    /// Whether the offset grows with the address.
+    pub offset_rule: OffsetRule,
+    /// Whether the pages belong to the state that
+    /// [`mark_original`](crate::AddrSpace::mark_original) recorded.
+    pub original: bool,
+}
+
+impl Mapping {
+    /// Anonymous memory: no file, offset 0, verbatim.
+    #[must_use]
+    pub const fn anonymous(prot: Prot, flags: u32) -> Self {
+        let offset_rule = OffsetRule::Verbatim;
+        Self { prot, flags, fd: -1, offset: 0, offset_rule, original: false }
+    }
+
+    /// A file from `offset` bytes on; linear.
+    #[must_use]
+    pub const fn file(prot: Prot, flags: u32, fd: i32, offset: u64) -> Self {
+        let offset_rule = OffsetRule::Linear;
+        Self { prot, flags, fd, offset, offset_rule, original: false }
+    }
+}
+
+/// A run of pages with one mapping.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Region {
+    /// Address of the first byte.
+    pub addr: u64,
+    /// Length in bytes; `addr + len` can be 2^64.
+    pub len: u64,
+    /// The mapping, its offset that of the first byte.
+    pub mapping: Mapping,
+}
+
+/// Where [`AddrSpace::map_any`](crate::AddrSpace::map_any) puts a mapping.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Placement {
+    /// The lowest address that fits.
+    #[default]
+    Lowest,
+    /// The highest address that fits.
+    Highest,
+    /// Every address that fits with equal probability; one seed gives one
+    /// sequence.
+    Random(u64),
+}
+
+/// Options of one [`AddrSpace::map_any_with`](crate::AddrSpace::map_any_with),
+/// in bytes. The default asks for nothing beyond
+/// [`map_any`](crate::AddrSpace::map_any).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct MapOptions {
+    /// An address to take if it is page-aligned, satisfies window and
+    /// alignment, and is free for the whole length; otherwise it is ignored.
+    pub hint: Option<u64>,
+    /// Address and length that limit the whole placement; clipped to the
+    /// space. `None` is the whole space.
+    pub window: Option<(u64, u64)>,
+    /// Alignment of the address, a power of two. Zero, and whatever is below
+    /// the page size, asks for the page size.
+    pub align: u64,
+    /// `None` is the space's own placement. A `Random` seed given here serves
+    /// this call alone.
+    pub placement: Option<Placement>,
+}
+
+/// What [`AddrSpace::protect`](crate::AddrSpace::protect) does about pages of
+/// the range that are not mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum HolePolicy {
+    /// libmmap: the mapped pages change, holes are passed over.
+    #[default]
+    Skip,
+    /// Linux: what precedes the first hole changes and is reported, then the
+    /// call is refused with [`NoMemory`](crate::SpaceError::NoMemory).
+    StopAtHole,
+    /// Nothing changes unless every page is mapped.
+    RequireMapped,
+}
+
+/// A line as in `/proc/PID/maps`; a file is named by its number.
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Mapping { prot, flags, fd, offset, .. } = self.mapping;
+        let bit = |bit: Prot, letter: char| if prot.contains(bit) { letter } else { '-' };
+        let shared = if flags & MAP_SHARED != 0 { 's' } else { 'p' };
+        let end = u128::from(self.addr) + u128::from(self.len);
+        let (read, write) = (bit(Prot::READ, 'r'), bit(Prot::WRITE, 'w'));
+        let exec = bit(Prot::EXEC, 'x');
+        write!(f, "{:08x}-{end:08x} {read}{write}{exec}{shared}", self.addr)?;
+        write!(f, " {offset:08x} 00:00 0")?;
+        if fd >= 0 {
+            write!(f, " fd:{fd}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! Pages as keys.
+
+use crate::key::{Key, SHORT_LIMIT, Sealed, Short};
+
+/// The number of a page, counted from the start of its space: the key of
+/// [`AddrSpace`](crate::AddrSpace)'s store.
+///
+/// Below 2^62, so that the tree searches it by subtraction.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[repr(transparent)]
+pub struct Page(u64);
+
+impl Page {
+    /// How many pages a space can have: 2^62 - 1.
+    pub const LIMIT: u64 = SHORT_LIMIT - 1;
+
+    /// The page with this number, or `None` above [`Page::LIMIT`].
+    #[must_use]
+    pub const fn new(number: u64) -> Option<Self> {
+        if number <= Self::LIMIT { Some(Self(number)) } else { None }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl Sealed for Page {}
+impl Key for Page {
+    const MIN: Self = Self(0);
+    const MAX: Self = Self(Self::LIMIT);
+    const ONE: u64 = 1;
+    type Len = u64;
+    type Ordinal = Short;
+    const ORIGIN: Short = Short(0);
+
+    #[inline]
+    fn to_ordinal(self) -> Short {
+        Short(self.0)
+    }
+
+    #[inline]
+    fn from_ordinal(ordinal: Short) -> Self {
+        Self(ordinal.0)
+    }
+
+    #[inline]
+    fn len_to_ordinal(len: u64) -> Short {
+        Short(len)
+    }
+
+    #[inline]
+    fn len_from_ordinal(ordinal: Short) -> u64 {
+        ordinal.0
+    }
+}

@@ -1,0 +1,12 @@
+//! stub
+#![no_std]
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+mod addr_space;
+mod key;
+mod simd;
+mod store;
+pub use addr_space::{HolePolicy, MapOptions, Mapping, OffsetRule, Page, Placement, Prot, Region, SpaceError};
+pub use key::Key;
+pub use store::{AllocError, GapQuery, Gaps, Order, RangeStore, Segment};

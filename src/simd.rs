@@ -1,0 +1,188 @@
+//! The two loops that decide the tree's speed: the position of a key among a
+//! node's keys, and the gaps of a node that are long enough.
+//!
+//! 1. `rank_below` counts keys below `x` without a branch. Every eighth key is
+//!    compared first; that leaves one block of eight, in which the sign bits of
+//!    the differences are added up. Both loops vectorise on baseline x86-64.
+//! 2. The gap masks take the sign bits of sixteen differences at a time and
+//!    pack them into sixteen bits. The compiler does not find this one, so it is
+//!    written with SSE2 intrinsics, beside a scalar twin that serves other
+//!    targets and `--cfg gaptree_scalar`, and that tests compare it with.
+//!
+//! All of it needs [`Short`]'s limit of 2^62: no difference overflows its sign.
+
+use crate::key::Short;
+
+/// How many keys of the column are below `x`. Unused slots hold the padding,
+/// which is above every key.
+#[inline]
+pub(crate) fn rank_below<const N: usize>(column: &[Short; N], x: Short) -> usize {
+    if N % 8 != 0 || N == 0 {
+        return count_below(column, x);
+    }
+    let mut block = 0;
+    for sample in 1..N / 8 {
+        block += usize::from(column[8 * sample - 1] < x);
+    }
+    8 * block + count_below(&column[8 * block..8 * block + 8], x)
+}
+
+/// The sign bits of `key - x`, added up.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "at most one a key, and a node has at most 64")]
+fn count_below(keys: &[Short], x: Short) -> usize {
+    let signs = keys.iter().map(|key| key.0.wrapping_sub(x.0) >> 63);
+    signs.sum::<u64>() as usize
+}
+
+/// A bit for each gap that is at least `want` long. The bits of unused slots
+/// mean nothing.
+#[inline]
+pub(crate) fn long_enough<const N: usize>(gaps: &[Short; N], want: Short) -> u64 {
+    mask::<N>(|i| (gaps[i].0, 0), want.0)
+}
+
+/// A bit for each `i` from 1 with `starts[i] - ends[i - 1] >= want`. Bit 0 is
+/// zero: an entry starts before it ends. The bits of unused slots mean nothing.
+#[inline]
+pub(crate) fn long_enough_between<const N: usize>(
+    starts: &[Short; N],
+    ends: &[Short; N],
+    want: Short,
+) -> u64 {
+    mask::<N>(|i| (starts[i].0, ends[i.saturating_sub(1)].0), want.0)
+}
+
+/// A bit for each slot with `a - b >= want`, where `(a, b) = pair(slot)`.
+#[inline]
+fn mask<const N: usize>(pair: impl Fn(usize) -> (u64, u64), want: u64) -> u64 {
+    #[cfg(all(target_arch = "x86_64", not(gaptree_scalar)))]
+    if N % 16 == 0 {
+        return sse2::mask::<N>(pair, want);
+    }
+    scalar_mask::<N>(pair, want)
+}
+
+#[inline]
+fn scalar_mask<const N: usize>(pair: impl Fn(usize) -> (u64, u64), want: u64) -> u64 {
+    let mut mask = 0;
+    for slot in 0..N {
+        let (a, b) = pair(slot);
+        mask |= (!a.wrapping_sub(b).wrapping_sub(want) >> 63) << slot;
+    }
+    mask
+}
+
+#[cfg(all(target_arch = "x86_64", not(gaptree_scalar)))]
+mod sse2 {
+    use core::arch::x86_64::{
+        __m128i, _mm_castps_si128, _mm_castsi128_ps, _mm_movemask_epi8, _mm_packs_epi16,
+        _mm_packs_epi32, _mm_set_epi64x, _mm_set1_epi64x, _mm_shuffle_ps, _mm_sub_epi64,
+    };
+
+    /// [`scalar_mask`](super::scalar_mask), sixteen slots at a time.
+    #[inline]
+    #[expect(
+        unsafe_code,
+        reason = "without it the churn benchmark takes a fifth longer"
+    )]
+    pub(super) fn mask<const N: usize>(pair: impl Fn(usize) -> (u64, u64), want: u64) -> u64 {
+        // SAFETY: every x86-64 target has SSE2, and none of these intrinsics
+        // touches memory.
+        unsafe {
+            let want = _mm_set1_epi64x(want.cast_signed());
+            // Two differences; their signs are in the high half of each lane.
+            let two = |slot: usize| -> __m128i {
+                let ((a0, b0), (a1, b1)) = (pair(slot), pair(slot + 1));
+                let a = _mm_set_epi64x(a1.cast_signed(), a0.cast_signed());
+                let b = _mm_set_epi64x(b1.cast_signed(), b0.cast_signed());
+                _mm_sub_epi64(_mm_sub_epi64(a, b), want)
+            };
+            // The high halves of four differences.
+            let four = |slot: usize| -> __m128i {
+                let (low, high) = (_mm_castsi128_ps(two(slot)), _mm_castsi128_ps(two(slot + 2)));
+                _mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(low, high))
+            };
+            // Packing with saturation keeps signs.
+            let eight = |slot: usize| _mm_packs_epi32(four(slot), four(slot + 4));
+            let mut mask = 0;
+            let mut slot = 0;
+            while slot < N {
+                let sixteen = _mm_packs_epi16(eight(slot), eight(slot + 8));
+                let negative = _mm_movemask_epi8(sixteen).cast_unsigned();
+                mask |= u64::from(!negative & 0xFFFF) << slot;
+                slot += 16;
+            }
+            mask
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Short, long_enough, long_enough_between, rank_below, scalar_mask};
+    use crate::key::{Ordinal, SHORT_LIMIT};
+
+    /// A small deterministic generator (xorshift), so that the twins meet many
+    /// patterns without a dependency.
+    fn numbers(mut state: u64) -> impl FnMut() -> u64 {
+        move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        }
+    }
+
+    /// Values that cluster at both ends of the domain and around each other.
+    fn value(next: &mut impl FnMut() -> u64) -> u64 {
+        match next() % 4 {
+            0 => next() % 4,
+            1 => SHORT_LIMIT - 1 - next() % 4,
+            2 => next() % 64,
+            _ => next() % SHORT_LIMIT,
+        }
+    }
+
+    fn twins_agree<const N: usize>() {
+        let mut next = numbers(0x9E37_79B9_7F4A_7C15 + N as u64);
+        for _ in 0..2000 {
+            let len = usize::try_from(next()).unwrap() % (N + 1);
+            let mut keys = [Short::PAD; N];
+            keys[..len].fill_with(|| Short(value(&mut next)));
+            let want = Short(value(&mut next).max(1));
+            let used = if len == 0 { 0 } else { u64::MAX >> (64 - len) };
+
+            let scalar = scalar_mask::<N>(|i| (keys[i].0, 0), want.0);
+            assert_eq!(long_enough(&keys, want) & used, scalar & used);
+            let obvious = (0..len).filter(|&i| keys[i] >= want);
+            assert_eq!(obvious.fold(0, |mask, i| mask | 1 << i), scalar & used);
+
+            keys[..len].sort_unstable();
+            let x = Short(value(&mut next));
+            assert_eq!(rank_below(&keys, x), keys.partition_point(|&key| key < x));
+
+            let mut bounds: [u64; 128] = [0; 128];
+            bounds[..2 * len].fill_with(|| value(&mut next));
+            bounds[..2 * len].sort_unstable();
+            let (mut starts, mut ends) = ([Short::ZERO; N], [Short::PAD; N]);
+            for i in 0..len {
+                starts[i] = Short(bounds[2 * i]);
+                ends[i] = Short(bounds[2 * i + 1].max(bounds[2 * i] + 1));
+            }
+            let obvious = (1..len).filter(|&i| starts[i].0 >= ends[i - 1].0 + want.0);
+            let obvious = obvious.fold(0, |mask, i| mask | 1 << i);
+            assert_eq!(long_enough_between(&starts, &ends, want) & used, obvious);
+        }
+    }
+
+    #[test]
+    fn vector_and_scalar_twins_agree_with_the_obvious_loops() {
+        twins_agree::<3>();
+        twins_agree::<8>();
+        twins_agree::<16>();
+        twins_agree::<24>();
+        twins_agree::<32>();
+        twins_agree::<64>();
+    }
+}

@@ -1,0 +1,449 @@
+//! [`RangeStore`], the contract of every engine, and [`GapQuery`], what a
+//! placement asks for.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::iter::FusedIterator;
+use core::ops::Range;
+
+use crate::key::{Key, Ordinal};
+
+/// The memory that an operation needs could not be obtained; nothing changed
+/// and nothing was reported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AllocError {
+    layout: Layout,
+}
+
+impl AllocError {
+    /// An error for a request of `layout` that was refused.
+    #[must_use]
+    pub const fn new(layout: Layout) -> Self {
+        Self { layout }
+    }
+
+    /// What was asked for; size in bytes.
+    #[must_use]
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Ends the program as a failed allocation does.
+    pub fn abort(self) -> ! {
+        alloc::alloc::handle_alloc_error(self.layout)
+    }
+}
+
+impl fmt::Display for AllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not allocate {} bytes", self.layout.size())
+    }
+}
+
+impl core::error::Error for AllocError {}
+
+/// Which of the placements that satisfy a [`GapQuery`] is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Order {
+    /// The lowest start: first fit.
+    #[default]
+    Lowest,
+    /// The highest start: last fit.
+    Highest,
+}
+
+/// A question for a placement: a start such that `[start, start + len)` is free.
+///
+/// ```
+/// use gaptree::{GapQuery, Order, RangeMap};
+///
+/// let mut map = RangeMap::<u32, char>::new();
+/// map.insert(10..20, 'a');
+/// assert_eq!(map.find_gap(&GapQuery::new(10)), Some(0));
+/// assert_eq!(map.find_gap(&GapQuery::new(11)), Some(20));
+/// let query = GapQuery::new(4).within(0..64).aligned(16).order(Order::Highest);
+/// assert_eq!(map.find_gap(&query), Some(48));
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct GapQuery<K: Key> {
+    /// How many keys to place; zero satisfies nothing.
+    pub len: K::Len,
+    /// The whole placement lies inside it.
+    pub window: Range<K>,
+    /// A power of two, in keys: `start % align == phase`. Any other alignment
+    /// satisfies nothing.
+    pub align: K::Len,
+    /// Below `align`, or it satisfies nothing. For negative starts `%` is the
+    /// remainder that is never negative.
+    pub phase: K::Len,
+    /// The lowest such start, or the highest.
+    pub order: Order,
+}
+
+impl<K: Key> GapQuery<K> {
+    /// The lowest place for `len` keys anywhere.
+    #[must_use]
+    pub fn new(len: K::Len) -> Self {
+        Self {
+            len,
+            window: K::MIN..K::MAX,
+            align: K::ONE,
+            phase: K::Len::default(),
+            order: Order::Lowest,
+        }
+    }
+
+    /// Limits the whole placement to `window`.
+    #[must_use]
+    pub fn within(self, window: Range<K>) -> Self {
+        Self { window, ..self }
+    }
+
+    /// Asks for a start that is a multiple of `align` keys, a power of two.
+    #[must_use]
+    pub fn aligned(self, align: K::Len) -> Self {
+        Self { align, ..self }
+    }
+
+    /// Asks for a start that is `phase` keys above a multiple of the alignment.
+    #[must_use]
+    pub fn phase(self, phase: K::Len) -> Self {
+        Self { phase, ..self }
+    }
+
+    /// Asks for the lowest or the highest start.
+    #[must_use]
+    pub fn order(self, order: Order) -> Self {
+        Self { order, ..self }
+    }
+
+    /// Where the query is satisfied if exactly the keys of `free` are free:
+    /// the lowest or highest start inside it, or `None`. O(1).
+    #[must_use]
+    pub fn fit(&self, free: Range<K>) -> Option<K> {
+        let fit = Fit::new(self)?;
+        let (start, end) = (free.start.to_ordinal(), free.end.to_ordinal());
+        fit.in_gap(start, end, self.order).map(K::from_ordinal)
+    }
+}
+
+/// A valid [`GapQuery`] in ordinals; the order is a separate parameter, so that
+/// searches can be compiled for one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fit<R> {
+    pub(crate) len: R,
+    pub(crate) window: (R, R),
+    mask: R,
+    phase: R,
+}
+
+impl<R: Ordinal> Fit<R> {
+    /// `None` for a query that nothing satisfies.
+    pub(crate) fn new<K: Key<Ordinal = R>>(query: &GapQuery<K>) -> Option<Self> {
+        let len = K::len_to_ordinal(query.len);
+        let mask = K::len_to_ordinal(query.align).alignment_mask()?;
+        let phase = K::len_to_ordinal(query.phase);
+        let window = (query.window.start.to_ordinal(), query.window.end.to_ordinal());
+        let satisfiable = len > R::ZERO && len <= R::PAD && phase <= mask && window.0 < window.1;
+        let phase = phase.shift_phase(K::ORIGIN, mask);
+        satisfiable.then_some(Self { len, window, mask, phase })
+    }
+
+    /// The lowest or highest start inside the free range `[start, end)`.
+    #[inline]
+    pub(crate) fn in_gap(&self, start: R, end: R, order: Order) -> Option<R> {
+        let (low, high) = (start.max(self.window.0), end.min(self.window.1));
+        if low >= high || high.minus(low) < self.len {
+            return None;
+        }
+        let last = high.minus(self.len);
+        match order {
+            Order::Lowest => {
+                let start = low.checked_add(low.up_to_phase(self.phase, self.mask))?;
+                (start <= last).then_some(start)
+            }
+            Order::Highest => {
+                let down = last.down_to_phase(self.phase, self.mask);
+                (down <= last.minus(low)).then(|| last.minus(down))
+            }
+        }
+    }
+}
+
+/// What is at a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Segment<'a, K, V> {
+    /// An entry contains it.
+    Entry(Range<K>, &'a V),
+    /// It is free: the whole gap around it, which ends at the key type's
+    /// bounds where no entry does.
+    Gap(Range<K>),
+}
+
+/// Whether the range has no key.
+#[inline]
+pub(crate) fn is_empty<K: Ord>(range: &Range<K>) -> bool {
+    range.start >= range.end
+}
+
+/// Disjoint ranges of keys with a value each, kept in order: the contract of
+/// every engine.
+///
+/// Laws, which hold after every operation:
+/// - **L1 disjoint**: no key lies in two entries.
+/// - **L2 ordered**: iteration is ascending.
+/// - **L3 canonical**: adjacent entries have unequal values.
+/// - **L4 complementary**: entries and gaps tile any window exactly.
+/// - **L5 lowest/highest**: a placement query returns the lowest (highest)
+///   start that satisfies it, and `None` only if there is none.
+/// - **L6 all or nothing**: a call that returns an error has changed nothing
+///   and reported nothing.
+/// - **L7 faithful**: what an operation reports is exactly what was there,
+///   clipped to the range, in ascending order, each key once.
+///
+/// An empty or inverted range is a no-op; a query of one finds nothing. No
+/// input makes an engine panic, overflow or wrap. A half-open range can end at
+/// [`Key::MAX`] but not contain it.
+///
+/// **User code** is the sinks and closures passed in and the value's `Clone`,
+/// `PartialEq` and `Drop`. A store is in a valid state whenever a sink or
+/// closure runs; if one panics, exactly the pieces reported before have been
+/// removed or changed (the piece whose report panicked counts as removed, the
+/// one whose change panicked as unchanged) and the rest is untouched.
+///
+/// **Memory**: no operation allocates for each entry it touches, and what it
+/// may need is obtained before its first change and its first report. The
+/// `try_` operations return an [`AllocError`] where the others end the program.
+///
+/// Complexity, with `n` entries of which an operation touches `k`:
+///
+/// | operation | [`BTreeStore`](crate::BTreeStore) | [`SortedVecStore`](crate::SortedVecStore) |
+/// |---|---|---|
+/// | `get`, `segment_at`, `overlaps`, first item of `overlapping`, `gaps` | O(log n) | O(log n) |
+/// | next item of an iterator | O(1) amortised | O(1) |
+/// | `find_gap`, for each long-enough gap that misses window or alignment one more step | O(log n) | O(n / 32) |
+/// | `insert`, `remove`, `allocate`, `update` | O(log n + k) | O(n) |
+/// | `clear` | O(n) | O(n) |
+///
+/// A change at one key costs a B+-tree O(log n); `update` costs one such step
+/// for each piece that changes across a node's border.
+///
+/// The trait is open: the project's reference model implements it outside this
+/// crate.
+pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
+    /// A store without entries; it owns no memory.
+    const EMPTY: Self;
+
+    /// Entries in ascending order, from both ends.
+    type Entries<'a>: DoubleEndedIterator<Item = (Range<K>, &'a V)> + FusedIterator + Clone
+    where
+        Self: 'a,
+        K: 'a,
+        V: 'a;
+
+    /// The entry that contains `key`.
+    fn get(&self, key: K) -> Option<(Range<K>, &V)>;
+
+    /// The entries that share a key with `range`, whole.
+    fn overlapping(&self, range: Range<K>) -> Self::Entries<'_>;
+
+    /// All entries.
+    fn iter(&self) -> Self::Entries<'_>;
+
+    /// The number of entries. O(1).
+    fn len(&self) -> usize;
+
+    /// The start of a placement; nothing is changed.
+    fn find_gap(&self, query: &GapQuery<K>) -> Option<K>;
+
+    /// The longest gap inside `window`, the lowest of equally long ones. One
+    /// descent where the window reaches past the first and the last entry,
+    /// else a walk over the window.
+    fn longest_gap(&self, window: Range<K>) -> Option<Range<K>> {
+        let length = |gap: &Range<K>| gap.end.to_ordinal().minus(gap.start.to_ordinal());
+        let longer = |a: Range<K>, b: Range<K>| if length(&b) > length(&a) { b } else { a };
+        self.gaps(window).reduce(longer)
+    }
+
+    /// [`insert`](Self::insert).
+    ///
+    /// # Errors
+    /// The memory for a new entry could not be obtained.
+    fn try_insert(&mut self, range: Range<K>, value: V) -> Result<(), AllocError>;
+
+    /// [`insert_with`](Self::insert_with).
+    ///
+    /// # Errors
+    /// The memory for a new entry could not be obtained.
+    fn try_insert_with(
+        &mut self,
+        range: Range<K>,
+        value: V,
+        sink: impl FnMut(Range<K>, V),
+    ) -> Result<(), AllocError>;
+
+    /// [`remove_with`](Self::remove_with).
+    ///
+    /// # Errors
+    /// The range is inside one entry, and the memory to make two of it could
+    /// not be obtained.
+    fn try_remove_with(
+        &mut self,
+        range: Range<K>,
+        sink: impl FnMut(Range<K>, V),
+    ) -> Result<(), AllocError>;
+
+    /// [`update`](Self::update).
+    ///
+    /// # Errors
+    /// The memory to split the entries at the range's edges could not be
+    /// obtained.
+    fn try_update(
+        &mut self,
+        range: Range<K>,
+        f: impl FnMut(Range<K>, &mut V),
+    ) -> Result<(), AllocError>;
+
+    /// [`allocate`](Self::allocate).
+    ///
+    /// # Errors
+    /// The memory for a new entry could not be obtained.
+    fn try_allocate(&mut self, query: &GapQuery<K>, value: V) -> Result<Option<K>, AllocError>;
+
+    /// A copy.
+    ///
+    /// # Errors
+    /// The memory for it could not be obtained.
+    fn try_clone(&self) -> Result<Self, AllocError>;
+
+    /// Removes all entries and frees their memory.
+    fn clear(&mut self);
+
+    /// Asserts every invariant of the whole structure; for tests. O(n).
+    ///
+    /// # Panics
+    /// An invariant does not hold.
+    fn check(&self);
+
+    /// Whether there is no entry. O(1).
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The lowest entry.
+    fn first(&self) -> Option<(Range<K>, &V)> {
+        self.iter().next()
+    }
+
+    /// The highest entry.
+    fn last(&self) -> Option<(Range<K>, &V)> {
+        self.iter().next_back()
+    }
+
+    /// Whether an entry contains a key of `range`.
+    fn overlaps(&self, range: Range<K>) -> bool {
+        self.overlapping(range).next().is_some()
+    }
+
+    /// The entry that contains `key`, or the gap around it. For [`Key::MAX`],
+    /// which no range contains, it is the gap that ends there, empty if an
+    /// entry does.
+    fn segment_at(&self, key: K) -> Segment<'_, K, V> {
+        if let Some((range, value)) = self.get(key) {
+            return Segment::Entry(range, value);
+        }
+        let below = self.overlapping(K::MIN..key).next_back();
+        let above = self.overlapping(key..K::MAX).next();
+        let start = below.map_or(K::MIN, |(range, _)| range.end);
+        Segment::Gap(start..above.map_or(K::MAX, |(range, _)| range.start))
+    }
+
+    /// The gaps of `window`, clipped to it, in ascending order, from both ends.
+    fn gaps(&self, window: Range<K>) -> Gaps<K, Self::Entries<'_>> {
+        Gaps { entries: self.overlapping(window.clone()), window }
+    }
+
+    /// Gives every key of `range` this value. What was there is carved out;
+    /// equal neighbours on both sides coalesce with it.
+    fn insert(&mut self, range: Range<K>, value: V) {
+        self.try_insert(range, value).unwrap_or_else(|error| error.abort());
+    }
+
+    /// [`insert`](Self::insert) that first hands each removed piece to `sink`.
+    fn insert_with(&mut self, range: Range<K>, value: V, sink: impl FnMut(Range<K>, V)) {
+        self.try_insert_with(range, value, sink).unwrap_or_else(|error| error.abort());
+    }
+
+    /// Carves: takes the keys of `range` out, trimming or splitting what
+    /// straddles its edges.
+    fn remove(&mut self, range: Range<K>) {
+        self.remove_with(range, |_, _| ());
+    }
+
+    /// [`remove`](Self::remove) that hands each removed piece to `sink`.
+    fn remove_with(&mut self, range: Range<K>, sink: impl FnMut(Range<K>, V)) {
+        self.try_remove_with(range, sink).unwrap_or_else(|error| error.abort());
+    }
+
+    /// Calls `f` with every piece of `range` and a copy of its value, then
+    /// gives the piece that value; coalesces inside and at both edges.
+    fn update(&mut self, range: Range<K>, f: impl FnMut(Range<K>, &mut V)) {
+        self.try_update(range, f).unwrap_or_else(|error| error.abort());
+    }
+
+    /// [`find_gap`](Self::find_gap), then [`insert`](Self::insert) there.
+    fn allocate(&mut self, query: &GapQuery<K>, value: V) -> Option<K> {
+        self.try_allocate(query, value).unwrap_or_else(|error| error.abort())
+    }
+}
+
+/// The gaps of a window, ascending and double-ended; made by
+/// [`RangeStore::gaps`].
+#[derive(Clone, Debug)]
+pub struct Gaps<K, I> {
+    /// Entries overlapping what is left of the window.
+    entries: I,
+    /// What neither end has passed yet.
+    window: Range<K>,
+}
+
+impl<'a, K: Key, V: 'a, I: Iterator<Item = (Range<K>, &'a V)>> Iterator for Gaps<K, I> {
+    type Item = Range<K>;
+
+    fn next(&mut self) -> Option<Range<K>> {
+        while !is_empty(&self.window) {
+            let (gap_end, resume) = match self.entries.next() {
+                Some((range, _)) => (range.start, range.end),
+                None => (self.window.end, self.window.end),
+            };
+            let gap = self.window.start..gap_end;
+            self.window.start = resume;
+            if !is_empty(&gap) {
+                return Some(gap);
+            }
+        }
+        None
+    }
+}
+
+impl<'a, K: Key, V: 'a, I> DoubleEndedIterator for Gaps<K, I>
+where
+    I: DoubleEndedIterator<Item = (Range<K>, &'a V)>,
+{
+    fn next_back(&mut self) -> Option<Range<K>> {
+        while !is_empty(&self.window) {
+            let (resume, gap_start) = match self.entries.next_back() {
+                Some((range, _)) => (range.start, range.end),
+                None => (self.window.start, self.window.start),
+            };
+            let gap = gap_start..self.window.end;
+            self.window.end = resume;
+            if !is_empty(&gap) {
+                return Some(gap);
+            }
+        }
+        None
+    }
+}
+
+impl<'a, K: Key, V: 'a, I: Iterator<Item = (Range<K>, &'a V)>> FusedIterator for Gaps<K, I> {}
