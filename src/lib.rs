@@ -5,13 +5,16 @@ extern crate alloc;
 extern crate std;
 mod addr_space;
 mod key;
+mod range_map;
 mod run;
 mod simd;
 mod sorted_vec;
 mod store;
 pub use addr_space::{
-    HolePolicy, MapOptions, Mapping, OffsetRule, Page, Placement, Prot, Region, SpaceError,
+    AddrSpace, HolePolicy, MapOptions, Mapping, OffsetRule, Page, PageMapping, Placement, Prot,
+    Region, Regions, SpaceError,
 };
 pub use key::Key;
+pub use range_map::{IntoEntries, RangeMap};
 pub use sorted_vec::SortedVecStore;
 pub use store::{AllocError, GapQuery, Gaps, Order, RangeStore, Segment};
