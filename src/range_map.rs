@@ -9,7 +9,7 @@ use core::mem;
 use core::ops::Range;
 
 use crate::key::Key;
-use crate::sorted_vec::SortedVecStore as BTreeStore;
+use crate::btree::BTreeStore;
 use crate::store::{AllocError, GapQuery, Gaps, RangeStore, Segment};
 
 /// A map from disjoint ranges of integers to values that keeps adjacent equal

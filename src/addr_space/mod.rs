@@ -22,7 +22,7 @@ pub use mapping::{
 pub use page::Page;
 pub use regions::Regions;
 
-use crate::sorted_vec::SortedVecStore as BTreeStore;
+use crate::btree::BTreeStore;
 use crate::store::RangeStore;
 use grid::{Grid, count};
 use placement::{Placer, free_hint};
