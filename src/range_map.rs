@@ -8,8 +8,8 @@ use core::marker::PhantomData;
 use core::mem;
 use core::ops::Range;
 
-use crate::key::Key;
 use crate::btree::BTreeStore;
+use crate::key::Key;
 use crate::store::{AllocError, GapQuery, Gaps, RangeStore, Segment};
 
 /// A map from disjoint ranges of integers to values that keeps adjacent equal
