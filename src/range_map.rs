@@ -198,6 +198,14 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
 
     /// Takes the values of all keys of `range` away, trimming or splitting the
     /// entries at its edges.
+    ///
+    /// ```
+    /// use gaptree::RangeMap;
+    ///
+    /// let mut map = RangeMap::from([(0..9_u8, 'a')]);
+    /// map.remove(3..5);
+    /// assert!(map.keys().eq([0..3, 5..9]));
+    /// ```
     pub fn remove(&mut self, range: Range<K>) {
         self.store.remove(range);
     }

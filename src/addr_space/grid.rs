@@ -45,32 +45,39 @@ impl Grid {
         self.start
     }
 
+    #[inline]
+
     pub(super) fn page_size(&self) -> u64 {
         1 << self.shift
     }
 
     /// All pages of the space.
+    #[inline]
     pub(super) fn all(&self) -> Range<Page> {
         Page::default()..self.page(self.pages)
     }
 
     /// The page with this number, which is at most the number of pages.
+    #[inline]
     fn page(&self, number: u64) -> Page {
         debug_assert!(number <= self.pages, "page {number} of {}", self.pages);
         Page::new(number).unwrap_or_default()
     }
 
     /// How many bytes that many pages of this space have.
+    #[inline]
     pub(super) fn bytes(&self, pages: u64) -> u64 {
         pages << self.shift
     }
 
     /// The address of a page's first byte.
+    #[inline]
     pub(super) fn addr(&self, page: Page) -> u64 {
         self.start.wrapping_add(self.bytes(page.number()))
     }
 
     /// How many pages hold `len` bytes: rounded up.
+    #[inline]
     pub(super) fn pages_for(&self, len: u64) -> Result<u64, SpaceError> {
         let last = len.checked_sub(1).ok_or(SpaceError::ZeroLength)?;
         // No overflow, whatever the page size: `last` is below `len`.
@@ -79,6 +86,7 @@ impl Grid {
 
     /// The pages of an operation on `len` bytes from `addr` on, all of which
     /// must be inside the space.
+    #[inline]
     pub(super) fn pages_of(&self, addr: u64, len: u64) -> Result<Range<Page>, SpaceError> {
         let count = self.pages_for(len)?;
         if addr & (self.page_size() - 1) != 0 {
@@ -90,12 +98,14 @@ impl Grid {
     }
 
     /// `count` pages from `first` on, or `None` where the space ends before.
+    #[inline]
     pub(super) fn pages_from(&self, first: Page, count: u64) -> Option<Range<Page>> {
         let end = first.number().checked_add(count)?;
         (end <= self.pages).then(|| first..self.page(end))
     }
 
     /// The page that contains `addr`, which need not be aligned.
+    #[inline]
     pub(super) fn page_at(&self, addr: u64) -> Option<Page> {
         let number = addr.checked_sub(self.start)? >> self.shift;
         (number < self.pages).then(|| self.page(number))
@@ -103,6 +113,7 @@ impl Grid {
 
     /// How far `len` bytes from `addr` on reach beyond the start of the space,
     /// for an `addr` inside it.
+    #[inline]
     pub(super) fn reach(&self, addr: u64, len: u64) -> u64 {
         addr.saturating_sub(self.start).saturating_add(len)
     }
@@ -150,6 +161,7 @@ impl Grid {
 }
 
 /// How many pages a range has; the range is not inverted.
+#[inline]
 pub(super) fn count(pages: &Range<Page>) -> u64 {
     pages.end.number() - pages.start.number()
 }

@@ -120,6 +120,7 @@ const ORIGINAL: u32 = 2;
 
 impl PageMapping {
     /// What to keep for `mapping` if it starts at `addr`.
+    #[inline]
     pub(super) fn new(mapping: &Mapping, addr: u64) -> Self {
         let Mapping {
             prot,
@@ -144,6 +145,7 @@ impl PageMapping {
     }
 
     /// The mapping of a run of these pages that starts at `addr`.
+    #[inline]
     pub(super) fn at(self, addr: u64) -> Mapping {
         let Self {
             base,
@@ -167,14 +169,17 @@ impl PageMapping {
         }
     }
 
+    #[inline]
     pub(super) fn set_prot(&mut self, prot: Prot) {
         self.prot = prot;
     }
 
+    #[inline]
     pub(super) fn set_original(&mut self) {
         self.marks |= ORIGINAL;
     }
 
+    #[inline]
     pub(super) fn is_original(self) -> bool {
         self.marks & ORIGINAL != 0
     }

@@ -140,6 +140,18 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
 
     /// Sets where [`map_any`](Self::map_any) places. A
     /// [`Random`](Placement::Random) placement starts its sequence again.
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Placement, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0, 1 << 40, 0x1000)?;
+    /// space.set_placement(Placement::Random(42));
+    /// let first = space.map_any(None, 0x1000, Mapping::anonymous(Prot::READ, 0))?;
+    /// space.reset();
+    /// space.set_placement(Placement::Random(42));
+    /// assert_eq!(space.map_any(None, 0x1000, Mapping::anonymous(Prot::READ, 0))?, first);
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
     pub fn set_placement(&mut self, placement: Placement) {
         self.placer = Placer::new(placement);
     }
@@ -149,10 +161,10 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// [`placement`](Self::placement) puts them. Returns the address. A hint
     /// that cannot be taken is ignored, as libmmap does.
     ///
-    /// One search of the store finds the gap and fills it; three for a hint that
-    /// is not free and a linear offset, whose value depends on the address. A
-    /// random placement takes O(log n) expected, unless nearly everything is
-    /// mapped: then one step more for each gap that is long enough.
+    /// One search of the store finds the gap and fills it. A linear offset takes
+    /// two, since what the store keeps of it depends on the address, and a hint
+    /// takes one more. A random placement is O(log n) expected, unless nearly
+    /// everything is mapped: then it is O(g log n) for `g` long-enough gaps.
     ///
     /// # Errors
     /// [`ZeroLength`](SpaceError::ZeroLength),
