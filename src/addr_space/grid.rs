@@ -46,7 +46,6 @@ impl Grid {
     }
 
     #[inline]
-
     pub(super) fn page_size(&self) -> u64 {
         1 << self.shift
     }
