@@ -1,1 +1,12 @@
-//! x
+//! The oracle of gaptree: models so simple that they are obviously right, the
+//! operation vocabulary, the lockstep drivers and the law suite.
+//!
+//! It depends on the library for the trait and plain data only, never for an
+//! algorithm. Fuzz targets, property tests and regressions all call the bodies
+//! in [`lockstep`].
+
+mod position;
+mod store;
+
+pub use position::Position;
+pub use store::ReferenceStore;
