@@ -283,9 +283,6 @@ macro_rules! integer_keys {
             }
 
             #[inline]
-            #[expect(clippy::cast_possible_truncation, reason = "an ordinal of this key fits the key's width")]
-            #[expect(clippy::allow_attributes, reason = "not every width of the macro needs the next line")]
-            #[allow(clippy::cast_possible_wrap, reason = "the sign bit was flipped on the way in")]
             fn from_ordinal(ordinal: $ordinal) -> Self {
                 ((ordinal_inner!($ordinal, ordinal) as $len) ^ $flip) as $key
             }

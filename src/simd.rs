@@ -29,7 +29,6 @@ pub(crate) fn rank_below<const N: usize>(column: &[Short; N], x: Short) -> usize
 
 /// The sign bits of `key - x`, added up.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "at most one a key, and a node has at most 64")]
 fn count_below(keys: &[Short], x: Short) -> usize {
     let signs = keys.iter().map(|key| key.0.wrapping_sub(x.0) >> 63);
     signs.sum::<u64>() as usize

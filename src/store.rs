@@ -143,10 +143,18 @@ impl<R: Ordinal> Fit<R> {
         let len = K::len_to_ordinal(query.len);
         let mask = K::len_to_ordinal(query.align).alignment_mask()?;
         let phase = K::len_to_ordinal(query.phase);
-        let window = (query.window.start.to_ordinal(), query.window.end.to_ordinal());
+        let window = (
+            query.window.start.to_ordinal(),
+            query.window.end.to_ordinal(),
+        );
         let satisfiable = len > R::ZERO && len <= R::PAD && phase <= mask && window.0 < window.1;
         let phase = phase.shift_phase(K::ORIGIN, mask);
-        satisfiable.then_some(Self { len, window, mask, phase })
+        satisfiable.then_some(Self {
+            len,
+            window,
+            mask,
+            phase,
+        })
     }
 
     /// The lowest or highest start inside the free range `[start, end)`.
@@ -360,18 +368,23 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
 
     /// The gaps of `window`, clipped to it, in ascending order, from both ends.
     fn gaps(&self, window: Range<K>) -> Gaps<K, Self::Entries<'_>> {
-        Gaps { entries: self.overlapping(window.clone()), window }
+        Gaps {
+            entries: self.overlapping(window.clone()),
+            window,
+        }
     }
 
     /// Gives every key of `range` this value. What was there is carved out;
     /// equal neighbours on both sides coalesce with it.
     fn insert(&mut self, range: Range<K>, value: V) {
-        self.try_insert(range, value).unwrap_or_else(|error| error.abort());
+        self.try_insert(range, value)
+            .unwrap_or_else(|error| error.abort());
     }
 
     /// [`insert`](Self::insert) that first hands each removed piece to `sink`.
     fn insert_with(&mut self, range: Range<K>, value: V, sink: impl FnMut(Range<K>, V)) {
-        self.try_insert_with(range, value, sink).unwrap_or_else(|error| error.abort());
+        self.try_insert_with(range, value, sink)
+            .unwrap_or_else(|error| error.abort());
     }
 
     /// Carves: takes the keys of `range` out, trimming or splitting what
@@ -382,18 +395,21 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
 
     /// [`remove`](Self::remove) that hands each removed piece to `sink`.
     fn remove_with(&mut self, range: Range<K>, sink: impl FnMut(Range<K>, V)) {
-        self.try_remove_with(range, sink).unwrap_or_else(|error| error.abort());
+        self.try_remove_with(range, sink)
+            .unwrap_or_else(|error| error.abort());
     }
 
     /// Calls `f` with every piece of `range` and a copy of its value, then
     /// gives the piece that value; coalesces inside and at both edges.
     fn update(&mut self, range: Range<K>, f: impl FnMut(Range<K>, &mut V)) {
-        self.try_update(range, f).unwrap_or_else(|error| error.abort());
+        self.try_update(range, f)
+            .unwrap_or_else(|error| error.abort());
     }
 
     /// [`find_gap`](Self::find_gap), then [`insert`](Self::insert) there.
     fn allocate(&mut self, query: &GapQuery<K>, value: V) -> Option<K> {
-        self.try_allocate(query, value).unwrap_or_else(|error| error.abort())
+        self.try_allocate(query, value)
+            .unwrap_or_else(|error| error.abort())
     }
 }
 

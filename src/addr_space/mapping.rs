@@ -71,14 +71,28 @@ impl Mapping {
     #[must_use]
     pub const fn anonymous(prot: Prot, flags: u32) -> Self {
         let offset_rule = OffsetRule::Verbatim;
-        Self { prot, flags, fd: -1, offset: 0, offset_rule, original: false }
+        Self {
+            prot,
+            flags,
+            fd: -1,
+            offset: 0,
+            offset_rule,
+            original: false,
+        }
     }
 
     /// A file from `offset` bytes on; linear.
     #[must_use]
     pub const fn file(prot: Prot, flags: u32, fd: i32, offset: u64) -> Self {
         let offset_rule = OffsetRule::Linear;
-        Self { prot, flags, fd, offset, offset_rule, original: false }
+        Self {
+            prot,
+            flags,
+            fd,
+            offset,
+            offset_rule,
+            original: false,
+        }
     }
 }
 
@@ -142,7 +156,13 @@ pub enum HolePolicy {
 /// A line as in `/proc/PID/maps`; a file is named by its number.
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mapping { prot, flags, fd, offset, .. } = self.mapping;
+        let Mapping {
+            prot,
+            flags,
+            fd,
+            offset,
+            ..
+        } = self.mapping;
         let bit = |bit: Prot, letter: char| if prot.contains(bit) { letter } else { '-' };
         let shared = if flags & MAP_SHARED != 0 { 's' } else { 'p' };
         let end = u128::from(self.addr) + u128::from(self.len);

@@ -17,7 +17,11 @@ impl Page {
     /// The page with this number, or `None` above [`Page::LIMIT`].
     #[must_use]
     pub const fn new(number: u64) -> Option<Self> {
-        if number <= Self::LIMIT { Some(Self(number)) } else { None }
+        if number <= Self::LIMIT {
+            Some(Self(number))
+        } else {
+            None
+        }
     }
 
     /// Its number.

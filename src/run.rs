@@ -1,0 +1,347 @@
+//! A sorted run of entries in columns, and the edits inside one run: written
+//! once for a leaf of the tree and for the sorted vector.
+//!
+//! Slots `0..len` are entries. An edit that takes entries out *detaches* their
+//! slots first: it moves them behind the others, last one first, so that they
+//! can be popped in ascending order. Until all are popped the columns are
+//! longer than `len`; user code that panics in between finds the rest put back.
+
+use core::marker::PhantomData;
+use core::mem;
+use core::ops::Range;
+
+use arrayvec::ArrayVec;
+
+use crate::key::Ordinal;
+
+/// There was no room for another slot; nothing has changed.
+#[derive(Debug)]
+pub(crate) struct Full;
+
+/// The columns of a run, over which the edits are written.
+pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
+    /// The number of entries.
+    fn len(&self) -> usize;
+    fn set_len(&mut self, len: usize);
+    /// Starts, ends and values, detached slots included.
+    fn columns(&self) -> (&[R], &[R], &[V]);
+    fn columns_mut(&mut self) -> (&mut [R], &mut [R], &mut [V]);
+    /// Whether that many slots can be added without memory.
+    fn has_room(&self, slots: usize) -> bool;
+    /// Adds a slot behind all others; there is room.
+    fn push(&mut self, start: R, end: R, value: V);
+    /// Takes off the slot behind all others.
+    fn pop(&mut self) -> Option<(R, R, V)>;
+    /// How many entries end before `key`.
+    fn ends_below(&self, key: R) -> usize;
+    /// How many entries end at or before `key`.
+    fn ends_up_to(&self, key: R) -> usize;
+    /// The first slot from `from` that starts at or after `key`.
+    fn starts_below(&self, from: usize, key: R) -> usize;
+    /// The first slot from `from` that starts after `key`.
+    fn starts_up_to(&self, from: usize, key: R) -> usize;
+    /// Brings the gap index up to date after an edit. The gaps that may have
+    /// changed are those before slots `slots.start..=slots.end`; the longest of
+    /// them used to be `was` long.
+    fn regap(&mut self, was: R, slots: Range<usize>);
+
+    fn start(&self, slot: usize) -> R {
+        self.columns().0[slot]
+    }
+
+    fn end(&self, slot: usize) -> R {
+        self.columns().1[slot]
+    }
+
+    fn value(&self, slot: usize) -> &V {
+        &self.columns().2[slot]
+    }
+
+    fn set_start(&mut self, slot: usize, start: R) {
+        self.columns_mut().0[slot] = start;
+    }
+
+    fn set_end(&mut self, slot: usize, end: R) {
+        self.columns_mut().1[slot] = end;
+    }
+
+    /// The length of the gap before a slot; zero before the first.
+    fn gap_before(&self, slot: usize) -> R {
+        let (starts, ends, _) = self.columns();
+        if slot == 0 {
+            R::ZERO
+        } else {
+            starts[slot].minus(ends[slot - 1])
+        }
+    }
+
+    /// The longest gap before slots `slots.start..=slots.end`.
+    fn longest_before(&self, slots: Range<usize>) -> R {
+        let end = self.len().min(slots.end + 1);
+        let gaps = (slots.start..end).map(|slot| self.gap_before(slot));
+        gaps.fold(R::ZERO, R::max)
+    }
+
+    /// Adds a slot before `slot`; nothing is detached and there is room.
+    fn open(&mut self, slot: usize, start: R, end: R, value: V) {
+        self.push(start, end, value);
+        self.set_len(self.len() + 1);
+        let (starts, ends, values) = self.columns_mut();
+        starts[slot..].rotate_right(1);
+        ends[slot..].rotate_right(1);
+        values[slot..].rotate_right(1);
+    }
+
+    /// Detaches the slots.
+    fn detach(&mut self, slots: Range<usize>) {
+        let kept = self.len() - slots.len();
+        let (starts, ends, values) = self.columns_mut();
+        let move_back = |column: &mut [R]| {
+            column[slots.start..].rotate_left(slots.len());
+            column[kept..].reverse();
+        };
+        move_back(starts);
+        move_back(ends);
+        values[slots.start..].rotate_left(slots.len());
+        values[kept..].reverse();
+        self.set_len(kept);
+    }
+
+    /// Pops the lowest detached slot.
+    fn next_detached(&mut self) -> Option<(R, R, V)> {
+        (self.columns().2.len() > self.len())
+            .then(|| self.pop())
+            .flatten()
+    }
+
+    /// Puts all detached slots back before `slot`.
+    fn reattach(&mut self, slot: usize) {
+        let kept = self.len();
+        let (starts, ends, values) = self.columns_mut();
+        let detached = values.len() - kept;
+        let move_front = |column: &mut [R]| {
+            column[kept..].reverse();
+            column[slot..].rotate_right(detached);
+        };
+        move_front(starts);
+        move_front(ends);
+        values[kept..].reverse();
+        values[slot..].rotate_right(detached);
+        self.set_len(kept + detached);
+        self.regap(R::PAD, slot..slot + detached);
+    }
+
+    /// Gives `[start, end)` this value and coalesces; returns a value that was
+    /// replaced. More may be left detached. Without room, gives the value back.
+    fn overwrite(&mut self, start: R, end: R, value: V) -> Result<Option<V>, V> {
+        let low = self.ends_below(start);
+        let high = self.starts_up_to(low, end);
+        self.overwrite_slots(low..high, start, end, value)
+    }
+
+    /// [`overwrite`](Self::overwrite) where `touched` are the slots that
+    /// overlap `[start, end)` or are adjacent to it.
+    fn overwrite_slots(
+        &mut self,
+        touched: Range<usize>,
+        start: R,
+        end: R,
+        value: V,
+    ) -> Result<Option<V>, V> {
+        // The new entry, after coalescing, and the slots that it takes over.
+        let (mut new_start, mut new_end) = (start, end);
+        let mut taken = touched.clone();
+        if !touched.is_empty() {
+            let last = touched.end - 1;
+            let (bottom, top) = (self.start(touched.start), self.end(last));
+            if bottom < start {
+                if *self.value(touched.start) == value {
+                    new_start = bottom;
+                } else {
+                    taken.start += 1;
+                }
+            }
+            if top > end {
+                if *self.value(last) == value {
+                    new_end = top;
+                } else {
+                    taken.end -= 1;
+                }
+            }
+        }
+        if taken.start > taken.end {
+            return self.overwrite_inside(touched.start, start, end, value);
+        }
+        if taken.is_empty() && !self.has_room(1) {
+            return Err(value);
+        }
+        let was = self.longest_before(touched.clone());
+        let before = self.len();
+        if taken.start > touched.start {
+            self.set_end(touched.start, start);
+        }
+        if taken.end < touched.end {
+            self.set_start(taken.end, end);
+        }
+        let replaced = if taken.is_empty() {
+            self.open(taken.start, new_start, new_end, value);
+            None
+        } else {
+            let (starts, ends, values) = self.columns_mut();
+            (starts[taken.start], ends[taken.start]) = (new_start, new_end);
+            let replaced = mem::replace(&mut values[taken.start], value);
+            if taken.len() > 1 {
+                self.detach(taken.start + 1..taken.end);
+            }
+            Some(replaced)
+        };
+        let touched_end = touched.end + self.len() - before;
+        self.regap(was, touched.start..touched_end);
+        Ok(replaced)
+    }
+
+    /// [`overwrite`](Self::overwrite) strictly inside the entry of `slot`.
+    fn overwrite_inside(
+        &mut self,
+        slot: usize,
+        start: R,
+        end: R,
+        value: V,
+    ) -> Result<Option<V>, V> {
+        if !self.has_room(2) {
+            return Err(value);
+        }
+        let (above, top) = (self.value(slot).clone(), self.end(slot));
+        let was = self.longest_before(slot..slot + 1);
+        self.set_end(slot, start);
+        self.open(slot + 1, end, top, above);
+        self.open(slot + 1, start, end, value);
+        self.regap(was, slot..slot + 3);
+        Ok(None)
+    }
+
+    /// Takes the keys of `[start, end)` out and reports each piece. Returns
+    /// whether there was any.
+    fn carve(&mut self, start: R, end: R, report: &mut impl FnMut(R, R, V)) -> Result<bool, Full> {
+        let mut low = self.ends_up_to(start);
+        let mut high = self.starts_below(low, end);
+        if low == high {
+            return Ok(false);
+        }
+        let trims_low = self.start(low) < start;
+        let trims_high = self.end(high - 1) > end;
+        if trims_low && trims_high && high - low == 1 {
+            return self.carve_inside(low, start, end, report);
+        }
+        if trims_low {
+            self.trim(low, start, end, report);
+            low += 1;
+        }
+        if trims_high {
+            high -= 1;
+        }
+        if low < high {
+            let was = self.longest_before(low..high);
+            self.detach(low..high);
+            self.regap(was, low..low);
+            let unreported = Detached {
+                run: &mut *self,
+                slot: low,
+                entry: PhantomData,
+            };
+            while let Some((start, end, value)) = unreported.run.next_detached() {
+                report(start, end, value);
+            }
+        }
+        if trims_high {
+            self.trim(low, start, end, report);
+        }
+        Ok(true)
+    }
+
+    /// Takes `[start, end)`, which covers one edge of the slot's entry, out of it.
+    fn trim(&mut self, slot: usize, start: R, end: R, report: &mut impl FnMut(R, R, V)) {
+        let piece = self.value(slot).clone();
+        let (bottom, top) = (self.start(slot), self.end(slot));
+        let was = self.longest_before(slot..slot + 1);
+        if bottom < start {
+            self.set_end(slot, start);
+        } else {
+            self.set_start(slot, end);
+        }
+        self.regap(was, slot..slot + 1);
+        report(bottom.max(start), top.min(end), piece);
+    }
+
+    /// [`carve`](Self::carve) strictly inside the entry of `slot`.
+    fn carve_inside(
+        &mut self,
+        slot: usize,
+        start: R,
+        end: R,
+        report: &mut impl FnMut(R, R, V),
+    ) -> Result<bool, Full> {
+        if !self.has_room(1) {
+            return Err(Full);
+        }
+        let (piece, above) = (self.value(slot).clone(), self.value(slot).clone());
+        let top = self.end(slot);
+        let was = self.longest_before(slot..slot + 1);
+        self.set_end(slot, start);
+        self.open(slot + 1, end, top, above);
+        self.regap(was, slot..slot + 2);
+        report(start, end, piece);
+        Ok(true)
+    }
+
+    /// How many slots changing the pieces of `[start, end)` can add: one for
+    /// each edge that is strictly inside an entry.
+    fn slots_to_update(&self, start: R, end: R) -> usize {
+        let splits = |key: R| {
+            let slot = self.ends_up_to(key);
+            usize::from(slot < self.len() && self.start(slot) < key)
+        };
+        splits(start) + splits(end)
+    }
+
+    /// Calls `f` with a copy of each piece's value and gives the piece what
+    /// came of it. There is room for [`slots_to_update`](Self::slots_to_update).
+    fn update_pieces(&mut self, start: R, end: R, f: &mut impl FnMut(R, R, &mut V)) {
+        let mut from = start;
+        loop {
+            let slot = self.ends_up_to(from);
+            if slot == self.len() || self.start(slot) >= end {
+                return;
+            }
+            let (low, high) = (self.start(slot).max(from), self.end(slot).min(end));
+            let mut value = self.value(slot).clone();
+            f(low, high, &mut value);
+            if *self.value(slot) != value {
+                let replaced = self.overwrite(low, high, value);
+                debug_assert!(replaced.is_ok(), "room was made before");
+                // The piece itself and the two neighbours it may have joined.
+                let mut old = ArrayVec::<V, 3>::new();
+                old.extend(replaced.ok().flatten());
+                while let Some((_, _, value)) = self.next_detached() {
+                    old.push(value);
+                }
+            }
+            from = high;
+        }
+    }
+}
+
+/// Detached slots that go back before `slot` when this is dropped.
+struct Detached<'a, R: Ordinal, V: Clone + PartialEq, T: Run<R, V>> {
+    run: &'a mut T,
+    slot: usize,
+    entry: PhantomData<(R, V)>,
+}
+
+impl<R: Ordinal, V: Clone + PartialEq, T: Run<R, V>> Drop for Detached<'_, R, V, T> {
+    fn drop(&mut self) {
+        if self.run.columns().2.len() > self.run.len() {
+            self.run.reattach(self.slot);
+        }
+    }
+}
