@@ -5,8 +5,12 @@
 //! algorithm. Fuzz targets, property tests and regressions all call the bodies
 //! in [`lockstep`].
 
+pub mod lockstep;
+pub mod ops;
 mod position;
+mod space;
 mod store;
 
 pub use position::Position;
+pub use space::ReferenceSpace;
 pub use store::ReferenceStore;

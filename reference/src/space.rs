@@ -80,8 +80,8 @@ impl ReferenceSpace {
     pub fn new_is_valid(start: u64, len: u64, page_size: u64) -> bool {
         let powers: Vec<u64> = (0..64).map(|bit| 1 << bit).collect();
         powers.contains(&page_size)
-            && start % page_size == 0
-            && len % page_size == 0
+            && start.is_multiple_of(page_size)
+            && len.is_multiple_of(page_size)
             && len > 0
             && len / page_size <= Page::LIMIT
             && u128::from(start) + u128::from(len) <= ADDRESSES
@@ -146,7 +146,7 @@ impl ReferenceSpace {
         if len == 0 {
             return Err(SpaceError::ZeroLength);
         }
-        if first % self.page_size != 0 {
+        if !first.is_multiple_of(self.page_size) {
             return Err(SpaceError::Misaligned);
         }
         if first < self.start || after > self.end() {
@@ -202,7 +202,7 @@ impl ReferenceSpace {
             let page = self.addr(i);
             let inside = page + self.page_size <= high;
             free = if inside && self.pages[i].is_none() { free + self.page_size } else { 0 };
-            if free >= len && page >= low && page % align == 0 {
+            if free >= len && page >= low && page.is_multiple_of(align) {
                 starts.push(bytes(page));
             }
         }

@@ -20,6 +20,9 @@ pub(super) struct StoreLockstep<K, V, S> {
 /// What a sink was given, and whether it stopped the operation.
 type Reported<K> = (Vec<(Range<K>, u8)>, bool);
 
+/// More pieces than any operation has: it reports without end.
+const ENDLESS: usize = 100_000;
+
 /// The pieces that an operation reports to a sink that may stop it.
 fn reported<K: Position, V: Sample>(
     call: Call,
@@ -29,6 +32,7 @@ fn reported<K: Position, V: Sample>(
     let stop = stopped(|| {
         operation(&mut |range, value| {
             pieces.push((range, value.number()));
+            assert!(pieces.len() < ENDLESS, "it reports without end");
             if call.stop == Some(pieces.len() - 1) {
                 resume_unwind(Box::new(Stop));
             }
@@ -94,6 +98,7 @@ fn update<K: Position, V: Sample>(
         let f = |piece: Range<K>, value: &mut V| {
             let (old, index) = (value.number(), pieces.len());
             pieces.push((piece, old));
+            assert!(pieces.len() < ENDLESS, "it reports without end");
             *value = V::of(change.of(old, index));
             if call.stop == Some(index) {
                 resume_unwind(Box::new(Stop));

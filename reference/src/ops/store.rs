@@ -114,14 +114,14 @@ pub enum StoreOp<K: Position> {
 
 /// Where keys are decoded: a cluster of neighbouring keys, and the edges.
 #[derive(Clone, Copy, Debug)]
-pub struct Keys {
+struct Keys {
     /// Position of the lowest key of the cluster.
     base: u128,
 }
 
 impl Keys {
     /// One byte says where the cluster of keys of type `K` lies.
-    pub fn decode<K: Position>(input: &mut Input<'_>) -> Option<Self> {
+    fn decode<K: Position>(input: &mut Input<'_>) -> Option<Self> {
         let max = K::MAX.position();
         let around = |position: u128| position.saturating_sub(24);
         let bases = [
