@@ -4,6 +4,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 mod addr_space;
+mod btree;
 mod key;
 mod run;
 mod simd;
@@ -12,6 +13,7 @@ mod store;
 pub use addr_space::{
     HolePolicy, MapOptions, Mapping, OffsetRule, Page, Placement, Prot, Region, SpaceError,
 };
+pub use btree::{BTreeStore, Entries as BTreeEntries};
 pub use key::Key;
-pub use sorted_vec::SortedVecStore;
+pub use sorted_vec::{Entries as SortedVecEntries, SortedVecStore};
 pub use store::{AllocError, GapQuery, Gaps, Order, RangeStore, Segment};

@@ -308,7 +308,7 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     /// came of it. There is room for [`slots_to_update`](Self::slots_to_update).
     fn update_pieces(&mut self, start: R, end: R, f: &mut impl FnMut(R, R, &mut V)) {
         let mut from = start;
-        loop {
+        while from < end {
             let slot = self.ends_up_to(from);
             if slot == self.len() || self.start(slot) >= end {
                 return;

@@ -17,7 +17,7 @@ use crate::key::Short;
 /// which is above every key.
 #[inline]
 pub(crate) fn rank_below<const N: usize>(column: &[Short; N], x: Short) -> usize {
-    if N % 8 != 0 || N == 0 {
+    if !N.is_multiple_of(8) || N == 0 {
         return count_below(column, x);
     }
     let mut block = 0;
@@ -56,7 +56,7 @@ pub(crate) fn long_enough_between<const N: usize>(
 #[inline]
 fn mask<const N: usize>(pair: impl Fn(usize) -> (u64, u64), want: u64) -> u64 {
     #[cfg(all(target_arch = "x86_64", not(gaptree_scalar)))]
-    if N % 16 == 0 {
+    if N.is_multiple_of(16) {
         return sse2::mask::<N>(pair, want);
     }
     scalar_mask::<N>(pair, want)

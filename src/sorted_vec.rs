@@ -341,11 +341,9 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
         let Some(start) = self.find(&fit, query.order) else {
             return Ok(None);
         };
-        // A placement ends inside its window, so the sum is a key.
-        let end = start.checked_add(fit.len).unwrap_or(fit.window.1);
-        let start = K::from_ordinal(start);
-        self.try_insert(start..K::from_ordinal(end), value)?;
-        Ok(Some(start))
+        let range = K::from_ordinal(start)..K::from_ordinal(fit.end(start));
+        self.try_insert(range, value)?;
+        Ok(Some(K::from_ordinal(start)))
     }
 
     fn try_clone(&self) -> Result<Self, AllocError> {

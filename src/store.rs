@@ -157,6 +157,12 @@ impl<R: Ordinal> Fit<R> {
         })
     }
 
+    /// The end of a placement that starts at `start`; both are in the window.
+    #[inline]
+    pub(crate) fn end(&self, start: R) -> R {
+        start.checked_add(self.len).unwrap_or(self.window.1)
+    }
+
     /// The lowest or highest start inside the free range `[start, end)`.
     #[inline]
     pub(crate) fn in_gap(&self, start: R, end: R, order: Order) -> Option<R> {
@@ -192,6 +198,12 @@ pub enum Segment<'a, K, V> {
 #[inline]
 pub(crate) fn is_empty<K: Ord>(range: &Range<K>) -> bool {
     range.start >= range.end
+}
+
+/// The longest of some ranges, the first of equally long ones.
+pub(crate) fn longest<K: Key>(gaps: impl Iterator<Item = Range<K>>) -> Option<Range<K>> {
+    let length = |gap: &Range<K>| gap.end.to_ordinal().minus(gap.start.to_ordinal());
+    gaps.reduce(|a, b| if length(&b) > length(&a) { b } else { a })
 }
 
 /// Disjoint ranges of keys with a value each, kept in order: the contract of
@@ -268,9 +280,7 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
     /// descent where the window reaches past the first and the last entry,
     /// else a walk over the window.
     fn longest_gap(&self, window: Range<K>) -> Option<Range<K>> {
-        let length = |gap: &Range<K>| gap.end.to_ordinal().minus(gap.start.to_ordinal());
-        let longer = |a: Range<K>, b: Range<K>| if length(&b) > length(&a) { b } else { a };
-        self.gaps(window).reduce(longer)
+        longest(self.gaps(window))
     }
 
     /// [`insert`](Self::insert).

@@ -1,0 +1,285 @@
+//! An inner node: a summary of each child in columns, and the children.
+
+use arrayvec::ArrayVec;
+
+use super::leaf::Leaf;
+use super::owned::Owned;
+use super::{Summary, max_gap};
+use crate::key::Ordinal;
+use crate::run::Run;
+use crate::store::AllocError;
+
+/// All children of a node are of one kind.
+#[derive(Debug)]
+pub(crate) enum Kids<R, V, const B: usize, const F: usize> {
+    Leaves(ArrayVec<Owned<Leaf<R, V, B>>, F>),
+    Inners(ArrayVec<Owned<Inner<R, V, B, F>>, F>),
+}
+
+/// `$body` for the children's vector, whichever kind it is of.
+macro_rules! each_kind {
+    ($kids:expr, $list:ident => $body:expr) => {
+        match $kids {
+            $crate::btree::inner::Kids::Leaves($list) => $body,
+            $crate::btree::inner::Kids::Inners($list) => $body,
+        }
+    };
+}
+pub(crate) use each_kind;
+
+/// The fields are in the order in which a look-up needs them.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Inner<R, V, const B: usize, const F: usize> {
+    /// The last end of each child; padded.
+    pub(crate) lasts: [R; F],
+    /// The longest gap that ends in each child: before it (within this node) or
+    /// inside it.
+    pub(crate) gaps: [R; F],
+    /// The first start of each child; padded.
+    pub(crate) firsts: [R; F],
+    /// The longest gap inside each child.
+    pub(crate) inside: [R; F],
+    /// The longest of `gaps`.
+    pub(crate) max_gap: R,
+    pub(crate) kids: Kids<R, V, B, F>,
+}
+
+impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, V, B, F> {
+    fn try_new(kids: Kids<R, V, B, F>) -> Result<Owned<Self>, AllocError> {
+        Owned::try_new(Self {
+            lasts: [R::PAD; F],
+            gaps: [R::ZERO; F],
+            firsts: [R::PAD; F],
+            inside: [R::ZERO; F],
+            max_gap: R::ZERO,
+            kids,
+        })
+    }
+
+    /// A node over the same kind of children, without any.
+    pub(crate) fn try_empty_like(&self) -> Result<Owned<Self>, AllocError> {
+        Self::try_new(match self.kids {
+            Kids::Leaves(_) => Kids::Leaves(ArrayVec::new()),
+            Kids::Inners(_) => Kids::Inners(ArrayVec::new()),
+        })
+    }
+
+    /// A node over leaves, without any.
+    pub(crate) fn try_over_leaves() -> Result<Owned<Self>, AllocError> {
+        Self::try_new(Kids::Leaves(ArrayVec::new()))
+    }
+
+    /// A node over inner nodes, without any.
+    pub(crate) fn try_over_inners() -> Result<Owned<Self>, AllocError> {
+        Self::try_new(Kids::Inners(ArrayVec::new()))
+    }
+
+    /// The number of children.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        each_kind!(&self.kids, kids => kids.len())
+    }
+
+    /// The node's extent and gap; it is not empty.
+    #[inline]
+    pub(crate) fn summary(&self) -> Summary<R> {
+        Summary {
+            first: self.firsts[0],
+            last: self.lasts[self.len() - 1],
+            gap: self.max_gap,
+        }
+    }
+
+    pub(crate) fn kid_summary(&self, c: usize) -> Summary<R> {
+        each_kind!(&self.kids, kids => kids[c].summary())
+    }
+
+    /// The gap between child `c` and the one before; zero for the first.
+    #[inline]
+    fn gap_before(&self, c: usize) -> R {
+        if c == 0 {
+            R::ZERO
+        } else {
+            self.firsts[c].minus(self.lasts[c - 1])
+        }
+    }
+
+    /// Takes over what child `c` says of itself. Returns whether this node's
+    /// own summary is another now: if not, nothing above it needs to know.
+    #[inline]
+    pub(crate) fn refresh(&mut self, c: usize) -> bool {
+        let old = self.summary();
+        let kid = self.kid_summary(c);
+        (self.firsts[c], self.lasts[c], self.inside[c]) = (kid.first, kid.last, kid.gap);
+        let last = (c + 2).min(self.len());
+        let was = max_gap(self.gaps[c..last].iter().copied());
+        for c in c..last {
+            self.gaps[c] = self.gap_before(c).max(self.inside[c]);
+        }
+        let now = max_gap(self.gaps[c..last].iter().copied());
+        if now >= self.max_gap {
+            self.max_gap = now;
+        } else if was == self.max_gap {
+            self.max_gap = max_gap(self.gaps[..self.len()].iter().copied());
+        }
+        self.summary() != old
+    }
+
+    /// Recomputes every summary from the children.
+    pub(crate) fn refresh_all(&mut self) {
+        let len = self.len();
+        self.lasts.fill(R::PAD);
+        self.firsts.fill(R::PAD);
+        self.inside.fill(R::ZERO);
+        self.gaps.fill(R::ZERO);
+        for c in 0..len {
+            let kid = self.kid_summary(c);
+            (self.firsts[c], self.lasts[c], self.inside[c]) = (kid.first, kid.last, kid.gap);
+            self.gaps[c] = self.gap_before(c).max(kid.gap);
+        }
+        self.max_gap = max_gap(self.gaps[..len].iter().copied());
+    }
+
+    /// Makes room in the columns before child `c`, or closes it.
+    fn shift(&mut self, c: usize, open: bool) {
+        for column in [
+            &mut self.lasts,
+            &mut self.firsts,
+            &mut self.inside,
+            &mut self.gaps,
+        ] {
+            if open {
+                column[c..].rotate_right(1);
+            } else {
+                column[c..].rotate_left(1);
+            }
+        }
+    }
+
+    /// Takes child `c`, which is empty, out of the node.
+    pub(crate) fn unlink(&mut self, c: usize) {
+        each_kind!(&mut self.kids, kids => drop(kids.remove(c)));
+        self.close(c);
+    }
+
+    /// Closes the columns of child `c`, which is gone.
+    fn close(&mut self, c: usize) {
+        self.shift(c, false);
+        (self.lasts[F - 1], self.firsts[F - 1]) = (R::PAD, R::PAD);
+        (self.inside[F - 1], self.gaps[F - 1]) = (R::ZERO, R::ZERO);
+        if c < self.len() {
+            self.gaps[c] = self.gap_before(c).max(self.inside[c]);
+        }
+        self.max_gap = max_gap(self.gaps[..self.len()].iter().copied());
+    }
+
+    /// Splits child `c` in two; there is room for one more. A child at the very
+    /// end of the tree to which something will be appended keeps all but one
+    /// of its own, so that filling in order leaves full nodes behind.
+    pub(crate) fn split_kid(&mut self, c: usize, appending: bool) -> Result<(), AllocError> {
+        match &mut self.kids {
+            Kids::Leaves(kids) => {
+                let mut upper = Leaf::try_new()?;
+                let at = split_point(kids[c].len(), appending);
+                kids[c].split_off(at, &mut upper);
+                kids.insert(c + 1, upper);
+            }
+            Kids::Inners(kids) => {
+                let mut upper = kids[c].try_empty_like()?;
+                let at = split_point(kids[c].len(), appending);
+                kids[c].split_off(at, &mut upper);
+                kids.insert(c + 1, upper);
+            }
+        }
+        self.shift(c + 1, true);
+        for c in [c, c + 1] {
+            let kid = self.kid_summary(c);
+            (self.firsts[c], self.lasts[c], self.inside[c]) = (kid.first, kid.last, kid.gap);
+            self.gaps[c] = self.gap_before(c).max(kid.gap);
+        }
+        self.max_gap = max_gap(self.gaps[..self.len()].iter().copied());
+        Ok(())
+    }
+
+    /// Moves the children from `at` on to the empty node `upper`.
+    pub(crate) fn split_off(&mut self, at: usize, upper: &mut Self) {
+        match (&mut self.kids, &mut upper.kids) {
+            (Kids::Leaves(from), Kids::Leaves(to)) => to.extend(from.drain(at..)),
+            (Kids::Inners(from), Kids::Inners(to)) => to.extend(from.drain(at..)),
+            _ => debug_assert!(false, "T4: siblings have children of one kind"),
+        }
+        self.refresh_all();
+        upper.refresh_all();
+    }
+
+    /// Takes over the children of the node above; they fit.
+    pub(crate) fn absorb(&mut self, upper: Self) {
+        match (&mut self.kids, upper.kids) {
+            (Kids::Leaves(to), Kids::Leaves(from)) => to.extend(from),
+            (Kids::Inners(to), Kids::Inners(from)) => to.extend(from),
+            _ => debug_assert!(false, "T4: siblings have children of one kind"),
+        }
+        self.refresh_all();
+    }
+
+    /// Joins child `c` with a sibling if it is nearly empty and both fit
+    /// together. The node's own summary stays.
+    pub(crate) fn merge_if_sparse(&mut self, c: usize) {
+        let capacity = match self.kids {
+            Kids::Leaves(_) => B,
+            Kids::Inners(_) => F,
+        };
+        if self.kid_len(c) > (capacity / 4).saturating_sub(1).max(1) {
+            return;
+        }
+        let fits = |lower: usize| {
+            // Two slots stay free: an update relies on the room it found.
+            let most = (capacity * 3 / 4).min(capacity - 2);
+            lower + 1 < self.len() && self.kid_len(lower) + self.kid_len(lower + 1) <= most
+        };
+        let lower = if c > 0 && fits(c - 1) {
+            c - 1
+        } else if fits(c) {
+            c
+        } else {
+            return;
+        };
+        each_kind!(&mut self.kids, kids => {
+            let upper = kids.remove(lower + 1);
+            kids[lower].absorb(upper.into_inner());
+        });
+        self.close(lower + 1);
+        self.refresh(lower);
+    }
+
+    /// How many entries or children child `c` has.
+    pub(crate) fn kid_len(&self, c: usize) -> usize {
+        each_kind!(&self.kids, kids => kids[c].len())
+    }
+
+    pub(crate) fn try_clone(&self) -> Result<Owned<Self>, AllocError> {
+        let mut copy = self.try_empty_like()?;
+        match (&self.kids, &mut copy.kids) {
+            (Kids::Leaves(from), Kids::Leaves(to)) => {
+                for kid in from {
+                    to.push(kid.try_clone()?);
+                }
+            }
+            (Kids::Inners(from), Kids::Inners(to)) => {
+                for kid in from {
+                    to.push(kid.try_clone()?);
+                }
+            }
+            _ => debug_assert!(false, "T4: siblings have children of one kind"),
+        }
+        (copy.lasts, copy.firsts) = (self.lasts, self.firsts);
+        (copy.gaps, copy.inside, copy.max_gap) = (self.gaps, self.inside, self.max_gap);
+        Ok(copy)
+    }
+}
+
+/// Where to split a node of `len`.
+pub(crate) fn split_point(len: usize, appending: bool) -> usize {
+    if appending { len - 1 } else { len / 2 }
+}

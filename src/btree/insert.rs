@@ -1,0 +1,433 @@
+//! Insertion: overwriting inside one leaf, splitting, and the slow path across
+//! leaves.
+//!
+//! Nearly every insertion touches one leaf. [`Inner::put`] goes down to it and
+//! edits it in place; summaries are repaired on the way back until one has not
+//! changed. It refuses, before any change, in three cases that the store then
+//! deals with:
+//! - `Full`: the leaf lacks a slot. [`BTreeStore::split_path`] splits it, and
+//!   every full node above it, from the root down, so that each split finds
+//!   room above it. Each is complete in itself and changes no entry; if memory
+//!   runs out between two, the tree is merely of another shape.
+//! - `Spread`: the range also touches the next leaf. The range is carved out,
+//!   leaf by leaf, and the new entry is joined with its neighbours or put in.
+//! - `Taken`: the pieces in the way must be reported first. They are carved
+//!   out, then the same.
+//!
+//! The slow path must not need memory after the first report. The new entry
+//! goes to the leaf of an entry that survives, the *anchor*: the one below the
+//! range, or else the one above. Room there is made first. Carving can only
+//! add to that room, and merging leaves two slots free.
+
+use core::mem;
+use core::ops::Range;
+
+use arrayvec::ArrayVec;
+
+use super::inner::{Inner, Kids, each_kind};
+use super::leaf::Leaf;
+use super::owned::Owned;
+use super::{BTreeStore, Root};
+use crate::key::{Key, Ordinal};
+use crate::run::Run;
+use crate::store::AllocError;
+
+/// Why an edit of one leaf was refused. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refused {
+    /// The leaf has no room.
+    Full,
+    /// The range reaches the next leaf.
+    Spread,
+    /// Something must be reported before it is overwritten.
+    Taken,
+}
+
+/// What an edit takes down to the leaf and brings back.
+#[derive(Debug)]
+pub(crate) struct Edit<V, const B: usize> {
+    /// The value to put in, until it is in.
+    pub(crate) value: Option<V>,
+    /// Refuse to overwrite anything.
+    pub(crate) only_free: bool,
+    /// Entries in the tree.
+    pub(crate) len: usize,
+    /// Replaced values: they are dropped when the tree is valid again.
+    pub(crate) old: ArrayVec<V, B>,
+}
+
+impl<V, const B: usize> Edit<V, B> {
+    pub(crate) fn new(value: V, len: usize) -> Self {
+        Self {
+            value: Some(value),
+            only_free: false,
+            len,
+            old: ArrayVec::new(),
+        }
+    }
+}
+
+impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
+    /// Overwrites `[start, end)`. `limit` is the first start of the next leaf.
+    /// Returns whether the summary has changed.
+    #[inline]
+    pub(crate) fn put(
+        &mut self,
+        start: R,
+        end: R,
+        limit: Option<R>,
+        edit: &mut Edit<V, B>,
+    ) -> Result<bool, Refused> {
+        if limit.is_some_and(|limit| end >= limit) {
+            return Err(Refused::Spread);
+        }
+        let low = self.ends_below(start);
+        let high = self.starts_up_to(low, end);
+        let overlaps = |slot: usize| self.ends[slot] > start && self.starts[slot] < end;
+        if edit.only_free && (low..high).any(overlaps) {
+            return Err(Refused::Taken);
+        }
+        self.put_slots(low..high, start, end, edit)
+    }
+
+    /// [`put`](Self::put) where `touched` are the slots that overlap
+    /// `[start, end)` or are adjacent to it.
+    #[inline]
+    pub(crate) fn put_slots(
+        &mut self,
+        touched: Range<usize>,
+        start: R,
+        end: R,
+        edit: &mut Edit<V, B>,
+    ) -> Result<bool, Refused> {
+        let Some(value) = edit.value.take() else {
+            return Ok(false);
+        };
+        let before = self.len();
+        let old = (before > 0).then(|| self.summary());
+        match self.overwrite_slots(touched, start, end, value) {
+            Ok(replaced) => edit.old.extend(replaced),
+            Err(value) => {
+                edit.value = Some(value);
+                return Err(Refused::Full);
+            }
+        }
+        while let Some((_, _, value)) = self.next_detached() {
+            edit.old.push(value);
+        }
+        edit.len = edit.len + self.len() - before;
+        Ok(old != Some(self.summary()))
+    }
+
+    /// Puts an entry into the gap that is there; it joins no neighbour and
+    /// there is room.
+    fn fill(&mut self, start: R, end: R, value: V) {
+        let slot = self.ends_up_to(start);
+        let was = self.longest_before(slot..slot);
+        self.open(slot, start, end, value);
+        self.regap(was, slot..slot + 1);
+    }
+
+    /// Moves the end `from` of an entry up to `to`, or its start down.
+    fn stretch(&mut self, from: R, to: R) {
+        let (slot, was);
+        if to > from {
+            slot = self.ends_below(from);
+            was = self.longest_before(slot..slot + 1);
+            self.ends[slot] = to;
+        } else {
+            slot = self.ends_up_to(from);
+            was = self.longest_before(slot..slot + 1);
+            self.starts[slot] = to;
+        }
+        self.regap(was, slot..slot + 1);
+    }
+}
+
+impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, V, B, F> {
+    /// The child for an edit of `[start, end)`: the first that `start` touches
+    /// or is below; but the one before if the range is wholly below that child,
+    /// since appending moves nothing.
+    #[inline]
+    pub(crate) fn route(&self, start: R, end: R) -> usize {
+        let c = R::rank_below(&self.lasts, self.len(), start);
+        if c > 0 && (c == self.len() || end < self.firsts[c]) {
+            c - 1
+        } else {
+            c
+        }
+    }
+
+    /// The first start above child `c`.
+    #[inline]
+    pub(crate) fn limit(&self, c: usize, limit: Option<R>) -> Option<R> {
+        if c + 1 < self.len() {
+            Some(self.firsts[c + 1])
+        } else {
+            limit
+        }
+    }
+
+    /// [`Leaf::put`] in the leaf that the range belongs to.
+    pub(crate) fn put(
+        &mut self,
+        start: R,
+        end: R,
+        limit: Option<R>,
+        edit: &mut Edit<V, B>,
+    ) -> Result<bool, Refused> {
+        let c = self.route(start, end);
+        let limit = self.limit(c, limit);
+        let changed = each_kind!(&mut self.kids, kids => kids[c].put(start, end, limit, edit))?;
+        Ok(changed && self.refresh(c))
+    }
+
+    /// [`Leaf::fill`] in the leaf of the entry below, or else in the first.
+    fn fill(&mut self, start: R, end: R, value: V) -> bool {
+        let c = R::rank_below(&self.firsts, self.len(), start).saturating_sub(1);
+        each_kind!(&mut self.kids, kids => { kids[c].fill(start, end, value); });
+        self.refresh(c)
+    }
+
+    /// [`Leaf::stretch`] of the entry that ends or starts at `from`.
+    fn stretch(&mut self, from: R, to: R) -> bool {
+        let c = if to > from {
+            R::rank_below(&self.lasts, self.len(), from)
+        } else {
+            R::rank_up_to(&self.lasts, self.len(), from)
+        };
+        each_kind!(&mut self.kids, kids => { kids[c].stretch(from, to); });
+        self.refresh(c)
+    }
+
+    /// Splits the leaf of [`route`](Self::route) and every full node above it.
+    /// This node itself has room for one more child.
+    fn split_path(&mut self, start: R, end: R, appending: bool) -> Result<(), AllocError> {
+        let mut c = self.route(start, end);
+        let appending = appending && c + 1 == self.len();
+        let Kids::Inners(kids) = &self.kids else {
+            return self.split_kid(c, appending);
+        };
+        if kids[c].len() == F {
+            self.split_kid(c, appending)?;
+            c = self.route(start, end);
+        }
+        match &mut self.kids {
+            Kids::Inners(kids) => kids[c].split_path(start, end, appending),
+            Kids::Leaves(_) => Ok(()),
+        }
+    }
+}
+
+impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K, V, B, F> {
+    /// [`Leaf::put`], with room made where there is none.
+    pub(crate) fn put_with_room(
+        &mut self,
+        start: K::Ordinal,
+        end: K::Ordinal,
+        edit: &mut Edit<V, B>,
+    ) -> Result<Result<(), Refused>, AllocError> {
+        loop {
+            let put = match &mut self.root {
+                None => Err(Refused::Full),
+                Some(Root::Leaf(leaf)) => leaf.put(start, end, None, edit),
+                Some(Root::Inner(inner)) => inner.put(start, end, None, edit),
+            };
+            match put {
+                Ok(_) => self.len = edit.len,
+                Err(Refused::Full) => {
+                    self.split_path(start, end)?;
+                    continue;
+                }
+                Err(_) => {}
+            }
+            return Ok(put.map(|_| ()));
+        }
+    }
+
+    /// Makes room for a slot where `[start, end)` belongs: the first leaf, or
+    /// the split of one.
+    fn split_path(&mut self, start: K::Ordinal, end: K::Ordinal) -> Result<(), AllocError> {
+        let appending = self.last_end().is_none_or(|last| start >= last);
+        let full = match &self.root {
+            None => {
+                self.root = Some(Root::Leaf(Leaf::try_new()?));
+                return Ok(());
+            }
+            Some(Root::Leaf(_)) => true,
+            Some(Root::Inner(inner)) => inner.len() == F,
+        };
+        if full {
+            self.raise()?;
+        }
+        let split = match &mut self.root {
+            Some(Root::Inner(inner)) if full => inner.split_kid(0, appending),
+            _ => Ok(()),
+        };
+        // Without its memory the new root has one child: back to that.
+        self.collapse();
+        split?;
+        match &mut self.root {
+            Some(Root::Inner(inner)) if !(full && inner.is_over_leaves()) => {
+                inner.split_path(start, end, appending)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts a node with one child on top.
+    fn raise(&mut self) -> Result<(), AllocError> {
+        let mut top = match &self.root {
+            Some(Root::Inner(_)) => Inner::try_over_inners()?,
+            _ => Inner::try_over_leaves()?,
+        };
+        match (&mut top.kids, self.root.take()) {
+            (Kids::Inners(kids), Some(Root::Inner(inner))) => kids.push(inner),
+            (Kids::Leaves(kids), Some(Root::Leaf(leaf))) => kids.push(leaf),
+            (_, root) => {
+                self.root = root;
+                return Ok(());
+            }
+        }
+        top.refresh_all();
+        self.root = Some(Root::Inner(top));
+        Ok(())
+    }
+
+    /// Makes sure that the leaf of the entry that ends at `key`, or that
+    /// contains it, has room.
+    pub(crate) fn ensure_room(&mut self, key: K::Ordinal, slots: usize) -> Result<(), AllocError> {
+        while self
+            .leaf_routed(key)
+            .is_some_and(|leaf| !leaf.has_room(slots))
+        {
+            self.split_path(key, key)?;
+        }
+        Ok(())
+    }
+
+    fn leaf_routed(&self, key: K::Ordinal) -> Option<&Leaf<K::Ordinal, V, B>> {
+        let mut inner = match self.root.as_ref()? {
+            Root::Leaf(leaf) => return Some(leaf),
+            Root::Inner(inner) => inner,
+        };
+        loop {
+            let c = inner.route(key, key);
+            match &inner.kids {
+                Kids::Inners(kids) => inner = &kids[c],
+                Kids::Leaves(kids) => return Some(&kids[c]),
+            }
+        }
+    }
+
+    /// Reports what is in `[start, end)` and overwrites it, however many leaves
+    /// that touches.
+    pub(crate) fn put_slowly(
+        &mut self,
+        start: K::Ordinal,
+        end: K::Ordinal,
+        value: V,
+        report: &mut impl FnMut(K::Ordinal, K::Ordinal, V),
+    ) -> Result<(), AllocError> {
+        let anchor = self.entry_below(start).or_else(|| self.entry_above(end));
+        let mut spare = None;
+        match anchor.map(|(bottom, top, _)| (bottom, top)) {
+            Some((bottom, top)) => {
+                let inside = bottom < start && top > end;
+                self.ensure_room(top, 1 + usize::from(inside))?;
+            }
+            None => spare = Some(Leaf::try_new()?),
+        }
+        self.carve_all(start, end, report)?;
+        if self.root.is_none() {
+            self.root = spare.map(Root::Leaf);
+        }
+        let equal = self.equal_neighbours(start, end, &value);
+        self.join(start, end, value, equal);
+        Ok(())
+    }
+
+    /// Puts an entry into the gap `[start, end)`, joined with the neighbours
+    /// that [`equal_neighbours`](Self::equal_neighbours) found. Needs no memory
+    /// if the leaf below, or else the first, has room.
+    pub(crate) fn join(
+        &mut self,
+        start: K::Ordinal,
+        end: K::Ordinal,
+        value: V,
+        equal: (bool, Option<K::Ordinal>),
+    ) {
+        match equal {
+            (true, None) => self.stretch(start, end),
+            (false, Some(_)) => self.stretch(end, start),
+            (true, Some(top)) => {
+                let upper = self.take(end, top);
+                self.stretch(start, top);
+                drop(upper);
+            }
+            (false, None) => {
+                match &mut self.root {
+                    Some(Root::Leaf(leaf)) => leaf.fill(start, end, value),
+                    Some(Root::Inner(inner)) => {
+                        inner.fill(start, end, value);
+                    }
+                    None => debug_assert!(false, "room was made before"),
+                }
+                self.len += 1;
+            }
+        }
+    }
+
+    /// Whether an entry that ends at `start` has this value, and the end of an
+    /// entry with this value that starts at `end`.
+    pub(crate) fn equal_neighbours(
+        &self,
+        start: K::Ordinal,
+        end: K::Ordinal,
+        value: &V,
+    ) -> (bool, Option<K::Ordinal>) {
+        let below = self.entry_below(start).filter(|&(_, top, _)| top == start);
+        let above = self.entry_above(end).filter(|&(bottom, ..)| bottom == end);
+        let joins_above = above
+            .filter(|&(.., other)| other == value)
+            .map(|(_, top, _)| top);
+        (below.is_some_and(|(.., other)| other == value), joins_above)
+    }
+
+    pub(crate) fn stretch(&mut self, from: K::Ordinal, to: K::Ordinal) {
+        match &mut self.root {
+            Some(Root::Leaf(leaf)) => leaf.stretch(from, to),
+            Some(Root::Inner(inner)) => {
+                inner.stretch(from, to);
+            }
+            None => debug_assert!(false, "the entry is there"),
+        }
+    }
+
+    /// Replaces a root without entries by none, and one with a single child by
+    /// that.
+    pub(crate) fn collapse(&mut self) {
+        loop {
+            self.root = match self.root.take() {
+                Some(Root::Leaf(leaf)) if leaf.len() == 0 => None,
+                Some(Root::Inner(inner)) if inner.len() == 0 => None,
+                Some(Root::Inner(inner)) if inner.len() == 1 => Some(only_kid(inner)),
+                root => {
+                    self.root = root;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The child of a node that has one.
+fn only_kid<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize>(
+    mut inner: Owned<Inner<R, V, B, F>>,
+) -> Root<R, V, B, F> {
+    let kids = mem::replace(&mut inner.kids, Kids::Leaves(ArrayVec::new()));
+    match kids {
+        Kids::Leaves(mut kids) => Root::Leaf(kids.remove(0)),
+        Kids::Inners(mut kids) => Root::Inner(kids.remove(0)),
+    }
+}

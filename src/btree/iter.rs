@@ -1,0 +1,227 @@
+//! Iteration without parent pointers: a cursor holds its leaf and the node
+//! above it; past that node's last leaf it finds its way from the root, once
+//! in `F` leaves.
+
+use core::fmt;
+use core::iter::FusedIterator;
+use core::ops::Range;
+
+use super::Root;
+use super::inner::{Inner, Kids};
+use super::leaf::Leaf;
+use crate::key::{Key, Ordinal};
+use crate::run::Run;
+
+/// A place between two entries.
+struct Cursor<'a, R, V, const B: usize, const F: usize> {
+    /// The node above the leaf, and which child the leaf is.
+    parent: Option<(&'a Inner<R, V, B, F>, usize)>,
+    leaf: &'a Leaf<R, V, B>,
+    /// The slot above the place.
+    slot: usize,
+}
+
+impl<R: Copy, V, const B: usize, const F: usize> Clone for Cursor<'_, R, V, B, F> {
+    fn clone(&self) -> Self {
+        Self { ..*self }
+    }
+}
+
+impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Cursor<'a, R, V, B, F> {
+    /// Goes down to a leaf; `child` says which way in each node.
+    fn descend(
+        root: &'a Root<R, V, B, F>,
+        child: impl Fn(&Inner<R, V, B, F>) -> Option<usize>,
+        slot: impl Fn(&Leaf<R, V, B>) -> usize,
+    ) -> Option<Self> {
+        let mut inner = match root {
+            Root::Leaf(leaf) => {
+                return Some(Self {
+                    parent: None,
+                    leaf,
+                    slot: slot(leaf),
+                });
+            }
+            Root::Inner(inner) => inner,
+        };
+        loop {
+            let c = child(inner)?;
+            match &inner.kids {
+                Kids::Inners(kids) => inner = &kids[c],
+                Kids::Leaves(kids) => {
+                    let leaf = &kids[c];
+                    return Some(Self {
+                        parent: Some((inner, c)),
+                        leaf,
+                        slot: slot(leaf),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Before the first entry that ends after `key`.
+    fn above(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
+        let child = |inner: &Inner<R, V, B, F>| {
+            let c = R::rank_up_to(&inner.lasts, inner.len(), key);
+            (c < inner.len()).then_some(c)
+        };
+        Self::descend(root, child, |leaf| leaf.ends_up_to(key))
+    }
+
+    /// Behind the last entry that starts before `key`.
+    fn below(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
+        let child = |inner: &Inner<R, V, B, F>| {
+            R::rank_below(&inner.firsts, inner.len(), key).checked_sub(1)
+        };
+        Self::descend(root, child, |leaf| {
+            R::rank_below(&leaf.starts, leaf.len(), key)
+        })
+    }
+
+    /// The leaf `step` children further in the same node.
+    fn neighbour(&self, step: isize) -> Option<Self> {
+        let (inner, c) = self.parent?;
+        let c = c.checked_add_signed(step)?;
+        let Kids::Leaves(kids) = &inner.kids else {
+            return None;
+        };
+        let leaf = kids.get(c)?;
+        let slot = if step < 0 { leaf.len() } else { 0 };
+        Some(Self {
+            parent: Some((inner, c)),
+            leaf,
+            slot,
+        })
+    }
+}
+
+/// Entries of a [`BTreeStore`](crate::BTreeStore), ascending and double-ended.
+pub struct Entries<'a, K: Key, V, const B: usize, const F: usize> {
+    root: Option<&'a Root<K::Ordinal, V, B, F>>,
+    /// Entries that end after `low` and start before `high` are still to come.
+    low: K::Ordinal,
+    high: K::Ordinal,
+    /// Where the next entry from below is, once that end was asked.
+    front: Option<Cursor<'a, K::Ordinal, V, B, F>>,
+    back: Option<Cursor<'a, K::Ordinal, V, B, F>>,
+}
+
+impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'a, K, V, B, F> {
+    pub(super) fn new(
+        root: Option<&'a Root<K::Ordinal, V, B, F>>,
+        low: K::Ordinal,
+        high: K::Ordinal,
+    ) -> Self {
+        Self {
+            root,
+            low,
+            high,
+            front: None,
+            back: None,
+        }
+    }
+
+    /// The entry of a slot.
+    #[inline]
+    fn entry(leaf: &'a Leaf<K::Ordinal, V, B>, slot: usize) -> (K::Ordinal, K::Ordinal, &'a V) {
+        (leaf.starts[slot], leaf.ends[slot], &leaf.values[slot])
+    }
+
+    /// The next entry from below, wherever it is.
+    #[inline]
+    pub(crate) fn next_entry(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
+        if self.low >= self.high {
+            return None;
+        }
+        let in_leaf = self
+            .front
+            .as_ref()
+            .is_some_and(|cursor| cursor.slot < cursor.leaf.len());
+        if !in_leaf {
+            let next = self.front.as_ref().and_then(|cursor| cursor.neighbour(1));
+            self.front = next.or_else(|| Cursor::above(self.root?, self.low));
+        }
+        let cursor = self.front.as_mut()?;
+        if cursor.slot == cursor.leaf.len() {
+            return None;
+        }
+        let entry = Self::entry(cursor.leaf, cursor.slot);
+        if entry.0 >= self.high {
+            return None;
+        }
+        cursor.slot += 1;
+        self.low = entry.1;
+        Some(entry)
+    }
+
+    /// The next entry from above.
+    #[inline]
+    pub(crate) fn next_entry_back(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
+        if self.low >= self.high {
+            return None;
+        }
+        let in_leaf = self.back.as_ref().is_some_and(|cursor| cursor.slot > 0);
+        if !in_leaf {
+            let next = self.back.as_ref().and_then(|cursor| cursor.neighbour(-1));
+            self.back = next.or_else(|| Cursor::below(self.root?, self.high));
+        }
+        let cursor = self.back.as_mut()?;
+        let entry = Self::entry(cursor.leaf, cursor.slot.checked_sub(1)?);
+        if entry.1 <= self.low {
+            return None;
+        }
+        cursor.slot -= 1;
+        self.high = entry.0;
+        Some(entry)
+    }
+}
+
+pub(crate) fn item<K: Key, V>((start, end, value): (K::Ordinal, K::Ordinal, &V)) -> (Range<K>, &V) {
+    (K::from_ordinal(start)..K::from_ordinal(end), value)
+}
+
+impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Iterator
+    for Entries<'a, K, V, B, F>
+{
+    type Item = (Range<K>, &'a V);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_entry().map(item)
+    }
+}
+
+impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> DoubleEndedIterator
+    for Entries<'_, K, V, B, F>
+{
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.next_entry_back().map(item)
+    }
+}
+
+impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> FusedIterator
+    for Entries<'_, K, V, B, F>
+{
+}
+
+impl<K: Key, V, const B: usize, const F: usize> Clone for Entries<'_, K, V, B, F> {
+    fn clone(&self) -> Self {
+        Self {
+            front: self.front.clone(),
+            back: self.back.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<K: Key, V, const B: usize, const F: usize> fmt::Debug for Entries<'_, K, V, B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Entries");
+        debug
+            .field("low", &self.low)
+            .field("high", &self.high)
+            .finish_non_exhaustive()
+    }
+}

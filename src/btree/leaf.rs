@@ -1,0 +1,185 @@
+//! A leaf: up to `B` entries in columns, and the longest gap between them.
+
+use core::ops::Range;
+
+use arrayvec::ArrayVec;
+
+use super::owned::Owned;
+use super::{Summary, max_gap};
+use crate::key::Ordinal;
+use crate::run::Run;
+use crate::store::AllocError;
+
+/// The fields are in the order in which a look-up needs them.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Leaf<R, V, const B: usize> {
+    /// Ends, ascending; padded.
+    pub(crate) ends: [R; B],
+    /// Starts, ascending; padded.
+    pub(crate) starts: [R; B],
+    /// Entries; slots beyond are detached or padding.
+    len: usize,
+    /// The longest gap between two entries of this leaf.
+    pub(crate) max_gap: R,
+    pub(crate) values: ArrayVec<V, B>,
+}
+
+impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
+    pub(crate) fn try_new() -> Result<Owned<Self>, AllocError> {
+        Owned::try_new(Self {
+            ends: [R::PAD; B],
+            starts: [R::PAD; B],
+            len: 0,
+            max_gap: R::ZERO,
+            values: ArrayVec::new(),
+        })
+    }
+
+    /// The leaf's extent and gap; it is not empty.
+    #[inline]
+    pub(crate) fn summary(&self) -> Summary<R> {
+        Summary {
+            first: self.starts[0],
+            last: self.ends[self.len - 1],
+            gap: self.max_gap,
+        }
+    }
+
+    /// The entry that contains `key`.
+    #[inline]
+    pub(crate) fn get(&self, key: R) -> Option<(R, R, &V)> {
+        let slot = self.ends_up_to(key);
+        (slot < self.len && self.starts[slot] <= key)
+            .then(|| (self.starts[slot], self.ends[slot], &self.values[slot]))
+    }
+
+    /// Moves the entries from slot `at` on to the empty leaf `upper`.
+    pub(crate) fn split_off(&mut self, at: usize, upper: &mut Self) {
+        let moved = self.values.drain(at..);
+        for (slot, value) in moved.enumerate() {
+            upper.push(self.starts[at + slot], self.ends[at + slot], value);
+        }
+        upper.len = self.len - at;
+        self.starts[at..].fill(R::PAD);
+        self.ends[at..].fill(R::PAD);
+        self.len = at;
+        self.rescan();
+        upper.rescan();
+    }
+
+    /// Takes over the entries of the leaf above; they fit.
+    pub(crate) fn absorb(&mut self, upper: Self) {
+        let (starts, ends) = (upper.starts, upper.ends);
+        for (slot, value) in upper.values.into_iter().enumerate() {
+            self.push(starts[slot], ends[slot], value);
+        }
+        self.len = self.values.len();
+        self.rescan();
+    }
+
+    pub(crate) fn try_clone(&self) -> Result<Owned<Self>, AllocError> {
+        let mut copy = Self::try_new()?;
+        (copy.starts, copy.ends) = (self.starts, self.ends);
+        (copy.len, copy.max_gap) = (self.len, self.max_gap);
+        copy.values.extend(self.values.iter().cloned());
+        Ok(copy)
+    }
+
+    fn rescan(&mut self) {
+        self.max_gap = self.longest_gap();
+    }
+
+    /// The longest gap between two entries, computed from them.
+    pub(crate) fn longest_gap(&self) -> R {
+        let gaps = (1..self.len).map(|slot| self.starts[slot].minus(self.ends[slot - 1]));
+        max_gap(gaps)
+    }
+}
+
+impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, B> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    fn set_len(&mut self, len: usize) {
+        self.len = len;
+    }
+
+    #[inline]
+    fn columns(&self) -> (&[R], &[R], &[V]) {
+        let slots = self.values.len();
+        (&self.starts[..slots], &self.ends[..slots], &self.values)
+    }
+
+    #[inline]
+    fn columns_mut(&mut self) -> (&mut [R], &mut [R], &mut [V]) {
+        let slots = self.values.len();
+        (
+            &mut self.starts[..slots],
+            &mut self.ends[..slots],
+            &mut self.values,
+        )
+    }
+
+    #[inline]
+    fn has_room(&self, slots: usize) -> bool {
+        self.len + slots <= B
+    }
+
+    #[inline]
+    fn push(&mut self, start: R, end: R, value: V) {
+        let slot = self.values.len();
+        (self.starts[slot], self.ends[slot]) = (start, end);
+        self.values.push(value);
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<(R, R, V)> {
+        let value = self.values.pop()?;
+        let slot = self.values.len();
+        let bounds = (self.starts[slot], self.ends[slot]);
+        (self.starts[slot], self.ends[slot]) = (R::PAD, R::PAD);
+        Some((bounds.0, bounds.1, value))
+    }
+
+    #[inline]
+    fn ends_below(&self, key: R) -> usize {
+        R::rank_below(&self.ends, self.len, key)
+    }
+
+    #[inline]
+    fn ends_up_to(&self, key: R) -> usize {
+        R::rank_up_to(&self.ends, self.len, key)
+    }
+
+    // Ranges touch few entries: walking from `from` beats a second search.
+    #[inline]
+    fn starts_below(&self, from: usize, key: R) -> usize {
+        let above = self.starts[from..self.len]
+            .iter()
+            .position(|&start| start >= key);
+        above.map_or(self.len, |slots| from + slots)
+    }
+
+    #[inline]
+    fn starts_up_to(&self, from: usize, key: R) -> usize {
+        let above = self.starts[from..self.len]
+            .iter()
+            .position(|&start| start > key);
+        above.map_or(self.len, |slots| from + slots)
+    }
+
+    /// O(1) unless the longest gap may be among those that went.
+    #[inline]
+    fn regap(&mut self, was: R, slots: Range<usize>) {
+        let now = self.longest_before(slots);
+        if now >= self.max_gap {
+            self.max_gap = now;
+        } else if was >= self.max_gap {
+            self.rescan();
+        }
+    }
+}
