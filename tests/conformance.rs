@@ -9,6 +9,9 @@ use reference::laws;
 
 type Reference<K> = reference::ReferenceStore<K, char>;
 type SortedVec<K> = gaptree::SortedVecStore<K, char>;
+type Tree3<K> = gaptree::BTreeStore<K, char, 3, 3>;
+type Tree4<K> = gaptree::BTreeStore<K, char, 4, 4>;
+type Tree<K> = gaptree::BTreeStore<K, char>;
 
 /// Runs a part of the suite for each type of key.
 macro_rules! run {
@@ -39,4 +42,7 @@ macro_rules! conformance {
 conformance! {
     reference_store: Reference;
     sorted_vec: SortedVec;
+    tree_of_3: Tree3;
+    tree_of_4: Tree4;
+    tree: Tree;
 }

@@ -7,7 +7,7 @@ mod store;
 use std::fmt::{Debug, Display, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use gaptree::{Page, RangeStore, SortedVecStore};
+use gaptree::{BTreeStore, Page, RangeStore, SortedVecStore};
 
 use crate::Position;
 use crate::ops::{Input, Sample, StoreOp};
@@ -122,4 +122,7 @@ pub fn store_ops(data: &[u8]) {
 fn every_engine<K: Position, V: Sample>(input: &mut Input<'_>) {
     let ops = StoreOp::<K>::decode_all(input);
     run_store::<K, V, SortedVecStore<K, V>>(&ops);
+    run_store::<K, V, BTreeStore<K, V, 3, 3>>(&ops);
+    run_store::<K, V, BTreeStore<K, V, 4, 4>>(&ops);
+    run_store::<K, V, BTreeStore<K, V>>(&ops);
 }
