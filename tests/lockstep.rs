@@ -19,10 +19,10 @@ fn config(cases: u32) -> Config {
 }
 
 proptest! {
-    #![proptest_config(config(400))]
+    #![proptest_config(config(200))]
 
     #[test]
-    fn stores_agree_with_the_reference(data in vec(any::<u8>(), 0..900)) {
+    fn stores_agree_with_the_reference(data in vec(any::<u8>(), 0..600)) {
         lockstep::store_ops(&data);
     }
 }
