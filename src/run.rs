@@ -28,8 +28,10 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     fn columns_mut(&mut self) -> (&mut [R], &mut [R], &mut [V]);
     /// Whether that many slots can be added without memory.
     fn has_room(&self, slots: usize) -> bool;
-    /// Adds a slot behind all others; there is room.
-    fn push(&mut self, start: R, end: R, value: V);
+    /// Adds a slot before `slot`; nothing is detached and there is room.
+    fn open(&mut self, slot: usize, start: R, end: R, value: V);
+    /// Takes a slot out; nothing is detached.
+    fn close(&mut self, slot: usize) -> (R, R, V);
     /// Takes off the slot behind all others.
     fn pop(&mut self) -> Option<(R, R, V)>;
     /// How many entries end before `key`.
@@ -80,16 +82,6 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
         let end = self.len().min(slots.end + 1);
         let gaps = (slots.start..end).map(|slot| self.gap_before(slot));
         gaps.fold(R::ZERO, R::max)
-    }
-
-    /// Adds a slot before `slot`; nothing is detached and there is room.
-    fn open(&mut self, slot: usize, start: R, end: R, value: V) {
-        self.push(start, end, value);
-        self.set_len(self.len() + 1);
-        let (starts, ends, values) = self.columns_mut();
-        starts[slot..].rotate_right(1);
-        ends[slot..].rotate_right(1);
-        values[slot..].rotate_right(1);
     }
 
     /// Detaches the slots.
@@ -240,7 +232,12 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
         if trims_high {
             high -= 1;
         }
-        if low < high {
+        if high - low == 1 {
+            let was = self.longest_before(low..high);
+            let (start, end, value) = self.close(low);
+            self.regap(was, low..low);
+            report(start, end, value);
+        } else if low < high {
             let was = self.longest_before(low..high);
             self.detach(low..high);
             self.regap(was, low..low);

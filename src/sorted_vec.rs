@@ -166,10 +166,20 @@ impl<K: Key, V: Clone + PartialEq> Run<K::Ordinal, V> for SortedVecStore<K, V> {
         len <= columns.min(self.values.capacity()) && len.div_ceil(BLOCK) <= self.blocks.capacity()
     }
 
-    fn push(&mut self, start: K::Ordinal, end: K::Ordinal, value: V) {
-        self.starts.push(start);
-        self.ends.push(end);
-        self.values.push(value);
+    fn open(&mut self, slot: usize, start: K::Ordinal, end: K::Ordinal, value: V) {
+        self.starts.insert(slot, start);
+        self.ends.insert(slot, end);
+        self.values.insert(slot, value);
+        self.len += 1;
+    }
+
+    fn close(&mut self, slot: usize) -> (K::Ordinal, K::Ordinal, V) {
+        self.len -= 1;
+        (
+            self.starts.remove(slot),
+            self.ends.remove(slot),
+            self.values.remove(slot),
+        )
     }
 
     fn pop(&mut self) -> Option<(K::Ordinal, K::Ordinal, V)> {

@@ -286,7 +286,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         order: Order,
         value: V,
     ) -> Result<Option<K::Ordinal>, AllocError> {
-        let mut edit = Edit::new(value, self.len);
+        let mut edit = Edit::new(value, self.len, false);
         let start = match self.place_fused(fit, order, &mut edit) {
             Placed::Nowhere => return Ok(None),
             Placed::Done(start, _) => {
@@ -295,7 +295,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
             }
             Placed::Found(start) => start,
         };
-        self.put_anyhow(start, fit.end(start), edit, &mut |_, _, _| ())?;
+        self.put_anyhow(start, fit.end(start), &mut edit, &mut |_, _, _| ())?;
         Ok(Some(start))
     }
 

@@ -57,10 +57,10 @@ pub(crate) struct Edit<V, const B: usize> {
 }
 
 impl<V, const B: usize> Edit<V, B> {
-    pub(crate) fn new(value: V, len: usize) -> Self {
+    pub(crate) fn new(value: V, len: usize, only_free: bool) -> Self {
         Self {
             value: Some(value),
-            only_free: false,
+            only_free,
             len,
             old: ArrayVec::new(),
         }

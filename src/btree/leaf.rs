@@ -54,6 +54,13 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
             .then(|| (self.starts[slot], self.ends[slot], &self.values[slot]))
     }
 
+    /// Adds a slot behind all others; the length stays.
+    fn push(&mut self, start: R, end: R, value: V) {
+        let slot = self.values.len();
+        (self.starts[slot], self.ends[slot]) = (start, end);
+        self.values.push(value);
+    }
+
     /// Moves the entries from slot `at` on to the empty leaf `upper`.
     pub(crate) fn split_off(&mut self, at: usize, upper: &mut Self) {
         let moved = self.values.drain(at..);
@@ -130,10 +137,22 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
     }
 
     #[inline]
-    fn push(&mut self, start: R, end: R, value: V) {
-        let slot = self.values.len();
+    fn open(&mut self, slot: usize, start: R, end: R, value: V) {
+        self.starts.copy_within(slot..self.len, slot + 1);
+        self.ends.copy_within(slot..self.len, slot + 1);
         (self.starts[slot], self.ends[slot]) = (start, end);
-        self.values.push(value);
+        self.values.insert(slot, value);
+        self.len += 1;
+    }
+
+    #[inline]
+    fn close(&mut self, slot: usize) -> (R, R, V) {
+        let bounds = (self.starts[slot], self.ends[slot]);
+        self.starts.copy_within(slot + 1..self.len, slot);
+        self.ends.copy_within(slot + 1..self.len, slot);
+        self.len -= 1;
+        (self.starts[self.len], self.ends[self.len]) = (R::PAD, R::PAD);
+        (bounds.0, bounds.1, self.values.remove(slot))
     }
 
     #[inline]

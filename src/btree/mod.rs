@@ -127,13 +127,10 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         &mut self,
         start: K::Ordinal,
         end: K::Ordinal,
-        mut edit: Edit<V, B>,
+        edit: &mut Edit<V, B>,
         report: &mut impl FnMut(K::Ordinal, K::Ordinal, V),
     ) -> Result<(), AllocError> {
-        match (
-            self.put_with_room(start, end, &mut edit)?,
-            edit.value.take(),
-        ) {
+        match (self.put_with_room(start, end, edit)?, edit.value.take()) {
             (Err(Refused::Spread | Refused::Taken), Some(value)) => {
                 self.put_slowly(start, end, value, report)
             }
@@ -217,7 +214,12 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
             return Ok(());
         }
         let (start, end) = (range.start.to_ordinal(), range.end.to_ordinal());
-        self.put_anyhow(start, end, Edit::new(value, self.len), &mut |_, _, _| ())
+        self.put_anyhow(
+            start,
+            end,
+            &mut Edit::new(value, self.len, false),
+            &mut |_, _, _| (),
+        )
     }
 
     fn try_insert_with(
@@ -230,11 +232,8 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
             return Ok(());
         }
         let (start, end) = (range.start.to_ordinal(), range.end.to_ordinal());
-        let edit = Edit {
-            only_free: true,
-            ..Edit::new(value, self.len)
-        };
-        self.put_anyhow(start, end, edit, &mut |start, end, value| {
+        let mut edit = Edit::new(value, self.len, true);
+        self.put_anyhow(start, end, &mut edit, &mut |start, end, value| {
             sink(K::from_ordinal(start)..K::from_ordinal(end), value);
         })
     }

@@ -29,6 +29,10 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         report: &mut impl FnMut(R, R, V),
         len: &mut usize,
     ) -> Result<Option<Carved<R>>, Full> {
+        if self.len() == 0 {
+            // A root that the step before has emptied.
+            return Ok(None);
+        }
         let (old, before) = (self.summary(), self.len());
         if !self.carve(start, end, report)? {
             return Ok(None);
