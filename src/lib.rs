@@ -6,14 +6,17 @@ extern crate std;
 mod addr_space;
 mod btree;
 mod key;
+mod range_map;
 mod run;
 mod simd;
 mod sorted_vec;
 mod store;
 pub use addr_space::{
-    HolePolicy, MapOptions, Mapping, OffsetRule, Page, Placement, Prot, Region, SpaceError,
+    AddrSpace, HolePolicy, MapOptions, Mapping, OffsetRule, Page, PageMapping, Placement, Prot,
+    Region, Regions, SpaceError,
 };
 pub use btree::{BTreeStore, Entries as BTreeEntries};
 pub use key::Key;
+pub use range_map::{IntoEntries, RangeMap};
 pub use sorted_vec::{Entries as SortedVecEntries, SortedVecStore};
 pub use store::{AllocError, GapQuery, Gaps, Order, RangeStore, Segment};

@@ -96,6 +96,110 @@ impl Mapping {
     }
 }
 
+/// What the store keeps for a run of pages: a [`Mapping`] of which equal copies
+/// side by side are one region. Opaque.
+///
+/// A linear offset is kept as `offset - address`, modulo 2^64. All pages of a
+/// mapping share that number, so cutting one needs no arithmetic, and two
+/// adjacent mappings of one file share it exactly if they are contiguous.
+#[derive(Clone, Copy, Debug)]
+pub struct PageMapping {
+    /// A verbatim offset, or a linear one less its address.
+    base: u64,
+    prot: Prot,
+    flags: u32,
+    fd: i32,
+    /// [`LINEAR`] and [`ORIGINAL`].
+    marks: u32,
+}
+
+/// Mark of a [`PageMapping`] whose offset is linear.
+const LINEAR: u32 = 1;
+/// Mark of a [`PageMapping`] that is [`original`](Mapping::original).
+const ORIGINAL: u32 = 2;
+
+impl PageMapping {
+    /// What to keep for `mapping` if it starts at `addr`.
+    #[inline]
+    pub(super) fn new(mapping: &Mapping, addr: u64) -> Self {
+        let Mapping {
+            prot,
+            flags,
+            fd,
+            offset,
+            offset_rule,
+            original,
+        } = *mapping;
+        let original = if original { ORIGINAL } else { 0 };
+        let (base, linear) = match offset_rule {
+            OffsetRule::Linear => (offset.wrapping_sub(addr), LINEAR),
+            OffsetRule::Verbatim => (offset, 0),
+        };
+        Self {
+            base,
+            prot,
+            flags,
+            fd,
+            marks: original | linear,
+        }
+    }
+
+    /// The mapping of a run of these pages that starts at `addr`.
+    #[inline]
+    pub(super) fn at(self, addr: u64) -> Mapping {
+        let Self {
+            base,
+            prot,
+            flags,
+            fd,
+            ..
+        } = self;
+        let (offset, offset_rule) = if self.marks & LINEAR == 0 {
+            (base, OffsetRule::Verbatim)
+        } else {
+            (base.wrapping_add(addr), OffsetRule::Linear)
+        };
+        Mapping {
+            prot,
+            flags,
+            fd,
+            offset,
+            offset_rule,
+            original: self.is_original(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn set_prot(&mut self, prot: Prot) {
+        self.prot = prot;
+    }
+
+    #[inline]
+    pub(super) fn set_original(&mut self) {
+        self.marks |= ORIGINAL;
+    }
+
+    #[inline]
+    pub(super) fn is_original(self) -> bool {
+        self.marks & ORIGINAL != 0
+    }
+}
+
+/// Without branches: neighbours often differ in one field only, and which one
+/// is hard to predict.
+impl PartialEq for PageMapping {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        let words = (self.prot.0 ^ other.prot.0)
+            | (self.flags ^ other.flags)
+            | (self.fd ^ other.fd).cast_unsigned()
+            | (self.marks ^ other.marks);
+        u64::from(words) | (self.base ^ other.base) == 0
+    }
+}
+
+impl Eq for PageMapping {}
+
 /// A run of pages with one mapping.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Region {

@@ -1,7 +1,565 @@
-//! stub
+//! [`AddrSpace`]: the bookkeeping of mmap, munmap and mprotect.
+//!
+//! Bytes outside, pages inside: [`grid`] turns addresses and lengths into pages
+//! and is the only file that computes with addresses; the store below keeps
+//! pages and knows nothing of bytes. [`placement`] turns a call without a fixed
+//! address into a question to the store. [`regions`] has everything that only
+//! looks.
+
 mod error;
+mod grid;
 mod mapping;
 mod page;
+mod placement;
+mod regions;
+
+use core::ops::Range;
+
 pub use error::SpaceError;
-pub use mapping::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot, Region};
+pub use mapping::{
+    HolePolicy, MapOptions, Mapping, OffsetRule, PageMapping, Placement, Prot, Region,
+};
 pub use page::Page;
+pub use regions::Regions;
+
+use crate::btree::BTreeStore;
+use crate::store::RangeStore;
+use grid::{Grid, count};
+use placement::{Placer, free_hint};
+
+/// What is mapped in an address space `[start, start + len)`: the bookkeeping of
+/// mmap, munmap and mprotect. No call touches real memory.
+///
+/// Addresses and lengths are in bytes. Lengths are rounded up to whole pages.
+/// Adjacent pages with one mapping are one [`Region`], always: see
+/// [`OffsetRule`] for what that means for files. The last page of the 64-bit
+/// space can be used.
+///
+/// A call that changes regions reports what it replaces, unmaps or changes to a
+/// sink: ascending, clipped to the range of the call, each piece with its own
+/// address and offset and its mapping from before the change.
+///
+/// # Errors
+/// A call that returns an error has changed nothing and reported nothing, but
+/// for [`HolePolicy::StopAtHole`]. Where several errors apply, the first of this
+/// list is returned.
+///
+/// | error | of a range `(addr, len)` | of a call that looks for a place |
+/// |---|---|---|
+/// | [`ZeroLength`](SpaceError::ZeroLength) | `len` is 0 | `len` is 0 |
+/// | [`Misaligned`](SpaceError::Misaligned) | `addr` is not a multiple of the page size | |
+/// | [`OutsideSpace`](SpaceError::OutsideSpace) | a byte of it, rounded up to pages, is outside the space, or past 2^64 | |
+/// | [`BadAlignment`](SpaceError::BadAlignment) | | the alignment is neither 0 nor a power of two |
+/// | [`Exists`](SpaceError::Exists) | a page is mapped, for [`map_fixed_noreplace`](Self::map_fixed_noreplace) | |
+/// | [`NoMemory`](SpaceError::NoMemory) | a page is not mapped, for two of the [`HolePolicy`]s | it fits nowhere |
+/// | [`OutOfMemory`](SpaceError::OutOfMemory) | the store could not get memory | the same |
+///
+/// # Panics
+/// None. If a sink panics, what was reported before it has happened, the piece
+/// of that report counts as removed (as unchanged, for
+/// [`protect`](Self::protect)), the rest is untouched, and totals are right.
+///
+/// # Complexity
+/// With `n` regions of which a call touches `k`: O(log n + k) with the default
+/// engine, unless a method says otherwise. No call allocates for each region.
+///
+/// ```
+/// use gaptree::{AddrSpace, HolePolicy, Mapping, Prot};
+///
+/// let mut space = AddrSpace::new(0x1000, 0x10_0000, 0x1000)?;
+/// let stack = space.map_any(None, 0x3000, Mapping::anonymous(Prot::READ | Prot::WRITE, 0))?;
+/// assert_eq!(stack, 0x1000);
+/// space.protect(stack, 0x1000, Prot::NONE, HolePolicy::Skip, |_| ())?;
+/// assert_eq!(space.to_string(), "\
+/// 00001000-00002000 ---p 00000000 00:00 0
+/// 00002000-00004000 rw-p 00000000 00:00 0
+/// ");
+/// # Ok::<(), gaptree::SpaceError>(())
+/// ```
+#[derive(Clone)]
+pub struct AddrSpace<S = BTreeStore<Page, PageMapping>> {
+    store: S,
+    grid: Grid,
+    /// How many pages are mapped.
+    mapped: u64,
+    placer: Placer,
+}
+
+impl AddrSpace {
+    /// An empty space of `len` bytes from address `start` on, placing at the
+    /// lowest address that fits. Allocates nothing.
+    ///
+    /// # Errors
+    /// [`BadSpace`](SpaceError::BadSpace): `page_size` is not a power of two,
+    /// `start` or `len` is not a multiple of it, `len` is 0, the space ends
+    /// past 2^64, or it has more than [`Page::LIMIT`] pages.
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, SpaceError};
+    ///
+    /// let top = AddrSpace::new(1 << 63, 1 << 63, 4096)?;
+    /// assert_eq!(top.size(), 1 << 63);
+    /// assert_eq!(AddrSpace::new(0, 10_000, 4096).err(), Some(SpaceError::BadSpace));
+    /// # Ok::<(), SpaceError>(())
+    /// ```
+    pub fn new(start: u64, len: u64, page_size: u64) -> Result<Self, SpaceError> {
+        Self::with_engine(start, len, page_size)
+    }
+}
+
+impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
+    /// [`new`](AddrSpace::new) on any engine.
+    ///
+    /// # Errors
+    /// As for [`new`](AddrSpace::new).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Page, PageMapping, SortedVecStore, SpaceError};
+    ///
+    /// type SmallSpace = AddrSpace<SortedVecStore<Page, PageMapping>>;
+    /// let space = SmallSpace::with_engine(0, 1 << 32, 4096)?;
+    /// assert_eq!(space.region_count(), 0);
+    /// # Ok::<(), SpaceError>(())
+    /// ```
+    pub fn with_engine(start: u64, len: u64, page_size: u64) -> Result<Self, SpaceError> {
+        let grid = Grid::new(start, len, page_size)?;
+        let placer = Placer::new(Placement::default());
+        Ok(Self {
+            store: S::EMPTY,
+            grid,
+            mapped: 0,
+            placer,
+        })
+    }
+
+    /// Where [`map_any`](Self::map_any) places; [`Placement::Lowest`] at first.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        self.placer.placement()
+    }
+
+    /// Sets where [`map_any`](Self::map_any) places. A
+    /// [`Random`](Placement::Random) placement starts its sequence again.
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Placement, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0, 1 << 40, 0x1000)?;
+    /// space.set_placement(Placement::Random(42));
+    /// let first = space.map_any(None, 0x1000, Mapping::anonymous(Prot::READ, 0))?;
+    /// space.reset();
+    /// space.set_placement(Placement::Random(42));
+    /// assert_eq!(space.map_any(None, 0x1000, Mapping::anonymous(Prot::READ, 0))?, first);
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn set_placement(&mut self, placement: Placement) {
+        self.placer = Placer::new(placement);
+    }
+
+    /// Maps `len` bytes at `hint` if it is page-aligned, inside the space and
+    /// free for the whole length, else where the space's
+    /// [`placement`](Self::placement) puts them. Returns the address. A hint
+    /// that cannot be taken is ignored, as libmmap does.
+    ///
+    /// One search of the store finds the gap and fills it. A linear offset takes
+    /// two, since what the store keeps of it depends on the address, and a hint
+    /// takes one more. A random placement is O(log n) expected, unless nearly
+    /// everything is mapped: then it is O(g log n) for `g` long-enough gaps.
+    ///
+    /// # Errors
+    /// [`ZeroLength`](SpaceError::ZeroLength),
+    /// [`NoMemory`](SpaceError::NoMemory) if it fits nowhere,
+    /// [`OutOfMemory`](SpaceError::OutOfMemory).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// let data = Mapping::anonymous(Prot::READ, 0);
+    /// assert_eq!(space.map_any(Some(0x8000), 1, data)?, 0x8000);
+    /// assert_eq!(space.map_any(Some(0x8000), 1, data)?, 0); // taken
+    /// assert_eq!(space.map_any(Some(0x4001), 1, data)?, 0x1000); // not aligned
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn map_any(
+        &mut self,
+        hint: Option<u64>,
+        len: u64,
+        mapping: Mapping,
+    ) -> Result<u64, SpaceError> {
+        self.map_any_with(
+            len,
+            mapping,
+            &MapOptions {
+                hint,
+                ..MapOptions::default()
+            },
+        )
+    }
+
+    /// [`map_any`](Self::map_any) with a window, an alignment or a placement for
+    /// this call. The placement is exact: if any address satisfies the options,
+    /// one is found, and it is the lowest (highest) or, if random, each with
+    /// equal probability.
+    ///
+    /// # Errors
+    /// As for [`map_any`](Self::map_any), and
+    /// [`BadAlignment`](SpaceError::BadAlignment).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, MapOptions, Mapping, Placement, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0x1000, 1 << 32, 0x1000)?;
+    /// let data = Mapping::anonymous(Prot::READ, 0);
+    /// let huge = MapOptions { align: 2 << 20, ..MapOptions::default() };
+    /// assert_eq!(space.map_any_with(0x1000, data, &huge)?, 2 << 20);
+    /// let low = MapOptions {
+    ///     window: Some((0, 1 << 20)),
+    ///     placement: Some(Placement::Highest),
+    ///     ..MapOptions::default()
+    /// };
+    /// assert_eq!(space.map_any_with(0x1000, data, &low)?, (1 << 20) - 0x1000);
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn map_any_with(
+        &mut self,
+        len: u64,
+        mapping: Mapping,
+        options: &MapOptions,
+    ) -> Result<u64, SpaceError> {
+        let mut placer = options.placement.map_or(self.placer, Placer::new);
+        let query = placer.query(&self.grid, len, options)?;
+        let hint = free_hint(&self.store, &self.grid, &query, options.hint);
+        // What the store keeps of a linear offset depends on the address, and a
+        // random address comes from here: those need the address first.
+        let address_first = mapping.offset_rule == OffsetRule::Linear || placer.is_random();
+        let page = match hint {
+            None if !address_first => {
+                let value = PageMapping::new(&mapping, 0);
+                self.store
+                    .try_allocate(&query, value)?
+                    .ok_or(SpaceError::NoMemory)?
+            }
+            _ => {
+                let found = hint.or_else(|| placer.find(&self.store, &query));
+                let page = found.ok_or(SpaceError::NoMemory)?;
+                let pages = self
+                    .grid
+                    .pages_from(page, query.len)
+                    .ok_or(SpaceError::NoMemory)?;
+                let value = PageMapping::new(&mapping, self.grid.addr(page));
+                self.store.try_insert(pages, value)?;
+                page
+            }
+        };
+        if options.placement.is_none() {
+            self.placer = placer;
+        }
+        self.mapped += query.len;
+        Ok(self.grid.addr(page))
+    }
+
+    /// The address at which [`map_any_with`](Self::map_any_with) would map;
+    /// changes nothing. A random placement is not used up: the next call that
+    /// maps draws the same.
+    ///
+    /// # Errors
+    /// As for [`map_any_with`](Self::map_any_with).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, MapOptions, Placement, SpaceError};
+    ///
+    /// let space = AddrSpace::new(0, 0x8000, 0x1000)?;
+    /// let top = MapOptions { placement: Some(Placement::Highest), ..MapOptions::default() };
+    /// assert_eq!(space.find_free(0x2000, &top), Ok(0x6000));
+    /// assert_eq!(space.find_free(0x8001, &top), Err(SpaceError::NoMemory));
+    /// # Ok::<(), SpaceError>(())
+    /// ```
+    pub fn find_free(&self, len: u64, options: &MapOptions) -> Result<u64, SpaceError> {
+        let mut placer = options.placement.map_or(self.placer, Placer::new);
+        let query = placer.query(&self.grid, len, options)?;
+        let hint = free_hint(&self.store, &self.grid, &query, options.hint);
+        let found = hint.or_else(|| placer.find(&self.store, &query));
+        found
+            .map(|page| self.grid.addr(page))
+            .ok_or(SpaceError::NoMemory)
+    }
+
+    /// Maps `len` bytes at `addr`, replacing what is there (`MAP_FIXED`). Each
+    /// region that is replaced is reported first.
+    ///
+    /// # Errors
+    /// Those of a range, and [`OutOfMemory`](SpaceError::OutOfMemory).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// space.map_at(0x2000, 0x4000, Mapping::file(Prot::READ, 0, 3, 0), |_| ())?;
+    /// let mut replaced = Vec::new();
+    /// let data = Mapping::anonymous(Prot::WRITE, 0);
+    /// space.map_at(0x3000, 0x1000, data, |region| replaced.push(region))?;
+    /// assert_eq!(replaced[0].mapping.offset, 0x1000);
+    /// assert_eq!(space.query(0x4000).unwrap().mapping.offset, 0x2000);
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn map_at(
+        &mut self,
+        addr: u64,
+        len: u64,
+        mapping: Mapping,
+        mut sink: impl FnMut(Region),
+    ) -> Result<(), SpaceError> {
+        let pages = self.grid.pages_of(addr, len)?;
+        let added = count(&pages);
+        let Self {
+            store,
+            grid,
+            mapped,
+            ..
+        } = self;
+        store.try_insert_with(pages, PageMapping::new(&mapping, addr), |pages, value| {
+            *mapped -= count(&pages);
+            sink(region(grid, &pages, value));
+        })?;
+        self.mapped += added;
+        Ok(())
+    }
+
+    /// Maps `len` bytes at `addr` if all of it is free
+    /// (`MAP_FIXED_NOREPLACE`).
+    ///
+    /// # Errors
+    /// Those of a range, [`Exists`](SpaceError::Exists) if any page is mapped,
+    /// and [`OutOfMemory`](SpaceError::OutOfMemory).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot, SpaceError};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// let data = Mapping::anonymous(Prot::READ, 0);
+    /// space.map_fixed_noreplace(0x4000, 0x1000, data)?;
+    /// assert_eq!(space.map_fixed_noreplace(0x3000, 0x1001, data), Err(SpaceError::Exists));
+    /// # Ok::<(), SpaceError>(())
+    /// ```
+    pub fn map_fixed_noreplace(
+        &mut self,
+        addr: u64,
+        len: u64,
+        mapping: Mapping,
+    ) -> Result<(), SpaceError> {
+        let pages = self.grid.pages_of(addr, len)?;
+        if self.store.overlaps(pages.clone()) {
+            return Err(SpaceError::Exists);
+        }
+        let added = count(&pages);
+        self.store
+            .try_insert(pages, PageMapping::new(&mapping, addr))?;
+        self.mapped += added;
+        Ok(())
+    }
+
+    /// Unmaps `len` bytes at `addr` and reports each region, clipped. Pages
+    /// that are not mapped are passed over, as on Linux.
+    ///
+    /// # Errors
+    /// Those of a range, and [`OutOfMemory`](SpaceError::OutOfMemory), which
+    /// only a range inside one region can meet.
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// space.map_at(0x2000, 0x4000, Mapping::anonymous(Prot::READ, 0), |_| ())?;
+    /// let mut gone = Vec::new();
+    /// space.unmap(0x4000, 0x8000, |region| gone.push((region.addr, region.len)))?;
+    /// assert_eq!(gone, [(0x4000, 0x2000)]);
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn unmap(
+        &mut self,
+        addr: u64,
+        len: u64,
+        sink: impl FnMut(Region),
+    ) -> Result<(), SpaceError> {
+        let pages = self.grid.pages_of(addr, len)?;
+        self.unmap_pages(pages, sink)
+    }
+
+    fn unmap_pages(
+        &mut self,
+        pages: Range<Page>,
+        mut sink: impl FnMut(Region),
+    ) -> Result<(), SpaceError> {
+        let Self {
+            store,
+            grid,
+            mapped,
+            ..
+        } = self;
+        store.try_remove_with(pages, |pages, value| {
+            *mapped -= count(&pages);
+            sink(region(grid, &pages, value));
+        })?;
+        Ok(())
+    }
+
+    /// Gives the mapped pages of `len` bytes at `addr` this protection; nothing
+    /// else of their mappings changes. Reports each region, clipped, with its
+    /// mapping from before, also where its protection does not change. `holes`
+    /// says what pages that are not mapped do.
+    ///
+    /// # Errors
+    /// Those of a range, [`NoMemory`](SpaceError::NoMemory) as `holes` says,
+    /// and [`OutOfMemory`](SpaceError::OutOfMemory).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, HolePolicy, Mapping, Prot, SpaceError};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// space.map_at(0x2000, 0x2000, Mapping::anonymous(Prot::READ, 0), |_| ())?;
+    /// let all = HolePolicy::RequireMapped;
+    /// let refused = space.protect(0x3000, 0x2000, Prot::NONE, all, |_| ());
+    /// assert_eq!(refused, Err(SpaceError::NoMemory));
+    /// space.protect(0x3000, 0x2000, Prot::NONE, HolePolicy::Skip, |old| {
+    ///     assert_eq!((old.addr, old.len, old.mapping.prot), (0x3000, 0x1000, Prot::READ));
+    /// })?;
+    /// assert_eq!(space.region_count(), 2);
+    /// # Ok::<(), SpaceError>(())
+    /// ```
+    pub fn protect(
+        &mut self,
+        addr: u64,
+        len: u64,
+        prot: Prot,
+        holes: HolePolicy,
+        mut sink: impl FnMut(Region),
+    ) -> Result<(), SpaceError> {
+        let mut pages = self.grid.pages_of(addr, len)?;
+        let hole = match holes {
+            HolePolicy::Skip => None,
+            HolePolicy::StopAtHole | HolePolicy::RequireMapped => {
+                self.store.gaps(pages.clone()).next()
+            }
+        };
+        if let Some(hole) = &hole {
+            if holes == HolePolicy::RequireMapped {
+                return Err(SpaceError::NoMemory);
+            }
+            pages.end = hole.start;
+        }
+        let Self { store, grid, .. } = self;
+        store.try_update(pages, |pages, value| {
+            sink(region(grid, &pages, *value));
+            value.set_prot(prot);
+        })?;
+        hole.map_or(Ok(()), |_| Err(SpaceError::NoMemory))
+    }
+
+    /// Marks everything that is mapped now as
+    /// [`original`](Mapping::original). Equal neighbours of which only one was
+    /// marked become one region. O(n).
+    pub fn mark_original(&mut self) {
+        self.store
+            .update(self.grid.all(), |_, value| value.set_original());
+    }
+
+    /// Unmaps everything that is not [`original`](Mapping::original) and
+    /// reports each region. Original pages that were unmapped or replaced in
+    /// between do not come back, nor does their protection. O(n).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// let data = Mapping::anonymous(Prot::READ, 0);
+    /// space.map_at(0x2000, 0x2000, data, |_| ())?;
+    /// space.mark_original();
+    /// space.map_at(0x3000, 0x4000, data, |_| ())?;
+    /// space.unmap_non_original(|region| assert_eq!(region.addr, 0x3000));
+    /// assert_eq!(space.mapped_bytes(), 0x1000);
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn unmap_non_original(&mut self, mut sink: impl FnMut(Region)) {
+        let mut rest = self.grid.all();
+        while let Some(pages) = self.next_non_original(rest.clone()) {
+            rest.start = pages.end;
+            let Self {
+                store,
+                grid,
+                mapped,
+                ..
+            } = self;
+            // Whole regions go, so that this needs no memory.
+            store.remove_with(pages, |pages, value| {
+                *mapped -= count(&pages);
+                sink(region(grid, &pages, value));
+            });
+        }
+    }
+
+    /// From the first region of `pages` that is not original to the next one
+    /// that is, or to the end.
+    fn next_non_original(&self, pages: Range<Page>) -> Option<Range<Page>> {
+        let mut entries = self.store.overlapping(pages.clone());
+        let (first, _) = entries.find(|(_, value)| !value.is_original())?;
+        let next = entries.find(|(_, value)| value.is_original());
+        Some(first.start..next.map_or(pages.end, |(range, _)| range.start))
+    }
+
+    /// Unmaps everything without reporting it. Bounds, page size and placement
+    /// stay, and a random placement goes on where it is. O(n).
+    pub fn reset(&mut self) {
+        self.store.clear();
+        self.mapped = 0;
+    }
+
+    /// A copy.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](SpaceError::OutOfMemory). [`Clone`] ends the program
+    /// instead.
+    pub fn try_clone(&self) -> Result<Self, SpaceError> {
+        let Self {
+            grid,
+            mapped,
+            placer,
+            ..
+        } = *self;
+        Ok(Self {
+            store: self.store.try_clone()?,
+            grid,
+            mapped,
+            placer,
+        })
+    }
+
+    /// Asserts that store and totals are right; for tests. O(n).
+    ///
+    /// # Panics
+    /// They are not.
+    pub fn check(&self) {
+        self.store.check();
+        let entries = self.store.iter();
+        let mapped: u64 = entries.map(|(pages, _)| count(&pages)).sum();
+        assert_eq!(self.mapped, mapped, "pages counted, and mapped");
+        let last = self
+            .store
+            .last()
+            .map_or(Page::default(), |(pages, _)| pages.end);
+        assert!(
+            last <= self.grid.all().end,
+            "{last:?} is past the end of the space"
+        );
+    }
+}
+
+/// The region that an entry of the store stands for.
+fn region(grid: &Grid, pages: &Range<Page>, value: PageMapping) -> Region {
+    let addr = grid.addr(pages.start);
+    Region {
+        addr,
+        len: grid.bytes(count(pages)),
+        mapping: value.at(addr),
+    }
+}
