@@ -152,6 +152,15 @@ fn errno(name: &str) -> Result<Errno, String> {
 }
 
 impl Call {
+    /// Whether it can change what is mapped: advice and locks cannot.
+    #[must_use]
+    pub fn is_replayed(&self) -> bool {
+        !matches!(
+            self,
+            Self::Madvise { .. } | Self::Mlock { .. } | Self::Munlock { .. }
+        )
+    }
+
     fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         let name = words.word("an operation")?;
         Ok(match name {

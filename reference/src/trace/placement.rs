@@ -44,7 +44,7 @@ impl Request {
     /// mapping could hold a huge page: semantics §7.
     fn huge_offset(&self) -> Option<u64> {
         match self.backing {
-            Backing::Anonymous => (self.hint == 0 && self.len % HUGE == 0).then_some(0),
+            Backing::Anonymous => (self.hint == 0 && self.len.is_multiple_of(HUGE)).then_some(0),
             Backing::Shared => None,
             Backing::File(offset) => {
                 let end = offset.checked_add(self.len)?;
@@ -99,19 +99,29 @@ impl Rule {
     {
         if let Some(hint) = hint.filter(|&hint| self.base.saturating_sub(hint) < len) {
             // Only a hint can lead above the base.
-            let options = MapOptions { hint: Some(hint), ..MapOptions::default() };
+            let options = MapOptions {
+                hint: Some(hint),
+                ..MapOptions::default()
+            };
             if space.find_free(len, &options) == Ok(hint) && guard(space, hint + len).is_none() {
                 return Some(exactly(hint, len));
             }
         }
         let mut options = self.below(self.base)?;
         options.hint = hint;
-        while self.guarded {
-            let start = space.find_free(len, &options).ok()?;
-            match guard(space, start + len) {
-                None => break,
-                Some(_) if Some(start) == options.hint => options.hint = None,
-                Some(limit) => options = MapOptions { hint: options.hint, ..self.below(limit)? },
+        if self.guarded {
+            loop {
+                let start = space.find_free(len, &options).ok()?;
+                match guard(space, start + len) {
+                    None => break,
+                    Some(_) if Some(start) == options.hint => options.hint = None,
+                    Some(limit) => {
+                        options = MapOptions {
+                            hint: options.hint,
+                            ..self.below(limit)?
+                        }
+                    }
+                }
             }
         }
         Some(options)
@@ -130,7 +140,10 @@ impl Rule {
 
 /// This place and no other.
 fn exactly(start: u64, len: u64) -> MapOptions {
-    MapOptions { window: Some((start, len)), ..MapOptions::default() }
+    MapOptions {
+        window: Some((start, len)),
+        ..MapOptions::default()
+    }
 }
 
 /// Where the room begins that memory growing downwards keeps free, if `end`

@@ -55,16 +55,28 @@ pub(super) enum Conflict {
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address { expected, got: Some(got) } => {
-                write!(f, "expected address {expected:x}\n  got      address {got:x}")
+            Self::Address {
+                expected,
+                got: Some(got),
+            } => {
+                write!(
+                    f,
+                    "expected address {expected:x}\n  got      address {got:x}"
+                )
             }
-            Self::Address { expected, got: None } => {
+            Self::Address {
+                expected,
+                got: None,
+            } => {
                 write!(f, "expected address {expected:x}\n  got      no place")
             }
             Self::Refused(error) => write!(f, "expected success\n  got      {error}"),
             Self::Done(errno) => write!(f, "expected -{errno}\n  got      success"),
             Self::Break { expected, got } => {
-                write!(f, "expected the break at {expected:x}\n  got      the break at {got:x}")
+                write!(
+                    f,
+                    "expected the break at {expected:x}\n  got      the break at {got:x}"
+                )
             }
             Self::NoBreak => f.write_str("expected a `# brk` line in the header\n  got      none"),
         }
@@ -78,7 +90,6 @@ impl From<SpaceError> for Conflict {
 }
 
 /// An address space and what else the kernel knows about its process.
-#[derive(Debug)]
 pub(super) struct Process<S> {
     pub(super) space: AddrSpace<S>,
     /// The rule for addresses that the kernel chooses; `None` if the trace
@@ -98,21 +109,41 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
     /// The memory before the first operation. An error comes with the mapping
     /// that does not fit.
     pub(super) fn new(trace: &Trace) -> Result<Self, (Conflict, Option<Init>)> {
-        let mut space =
-            AddrSpace::with_engine(0, SPACE_END, PAGE_SIZE).map_err(|error| (error.into(), None))?;
+        let mut space = AddrSpace::with_engine(0, SPACE_END, PAGE_SIZE)
+            .map_err(|error| (error.into(), None))?;
         space.set_placement(Placement::Highest);
-        let stack = trace.init.iter().find(|init| init.stack).map_or(SPACE_END, |init| init.start);
-        let ends = trace.init.iter().map(|init| init.end).filter(|&end| end <= stack);
-        let rule = ends.max().map(|base| Rule { base, guarded: false });
+        let stack = trace
+            .init
+            .iter()
+            .find(|init| init.stack)
+            .map_or(SPACE_END, |init| init.start);
+        let ends = trace
+            .init
+            .iter()
+            .map(|init| init.end)
+            .filter(|&end| end <= stack);
+        let rule = ends.max().map(|base| Rule {
+            base,
+            guarded: false,
+        });
         let brk = trace.brk.map(|(_, now)| now);
-        let mut process =
-            Self { space, rule, brk, objects: 0, placements: 0, moved: Vec::new() };
+        let mut process = Self {
+            space,
+            rule,
+            brk,
+            objects: 0,
+            placements: 0,
+            moved: Vec::new(),
+        };
         for &init in &trace.init {
             let mut mapping = process.mapping(init.prot, init.flags, init.file, init.offset);
             if init.special {
                 mapping.flags |= SPECIAL;
             }
-            let mapped = process.space.map_fixed_noreplace(init.start, init.end - init.start, mapping);
+            let mapped =
+                process
+                    .space
+                    .map_fixed_noreplace(init.start, init.end - init.start, mapping);
             mapped.map_err(|error| (error.into(), Some(init)))?;
         }
         Ok(process)
@@ -135,16 +166,32 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
 
     /// What the space shows, the kernel's own mappings left out.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
-        let ordinary = self.space.regions().filter(|region| region.mapping.flags & SPECIAL == 0);
+        let ordinary = self
+            .space
+            .regions()
+            .filter(|region| region.mapping.flags & SPECIAL == 0);
         ordinary.map(|region| {
-            let Mapping { prot, flags, fd, offset, .. } = region.mapping;
+            let Mapping {
+                prot,
+                flags,
+                fd,
+                offset,
+                ..
+            } = region.mapping;
             let object = match u32::try_from(fd) {
                 Err(_) => Object::Anonymous,
                 Ok(fd) if fd >= FILE_LIMIT => Object::Shared(u64::from(fd)),
                 Ok(fd) => Object::File(fd),
             };
             let (start, end) = (region.addr, region.addr + region.len);
-            Row { start, end, prot: prot.0, shared: flags & MAP_SHARED != 0, object, offset }
+            Row {
+                start,
+                end,
+                prot: prot.0,
+                shared: flags & MAP_SHARED != 0,
+                object,
+                offset,
+            }
         })
     }
 
@@ -165,8 +212,22 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
     }
 
     fn mmap(&mut self, op: &Op) -> Result<(), Conflict> {
-        let Call::Mmap { hint, len, prot, flags, file, offset } = op.call else { return Ok(()) };
-        let unit = if flags & MAP_HUGETLB == 0 { PAGE_SIZE } else { HUGE };
+        let Call::Mmap {
+            hint,
+            len,
+            prot,
+            flags,
+            file,
+            offset,
+        } = op.call
+        else {
+            return Ok(());
+        };
+        let unit = if flags & MAP_HUGETLB == 0 {
+            PAGE_SIZE
+        } else {
+            HUGE
+        };
         let len = round_up(len, unit)?;
         let kernel = match &op.result {
             Ok(addr) => *addr,
@@ -192,9 +253,16 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
             // Where the kernel starts to search is not in the trace.
             self.space.map_fixed_noreplace(kernel, len, mapping)?;
         } else {
-            let request = Request { hint, len, backing: backing(&mapping) };
-            let options = self.rule.and_then(|rule| rule.options(&self.space, request));
-            let got = options.and_then(|options| self.space.map_any_with(len, mapping, &options).ok());
+            let request = Request {
+                hint,
+                len,
+                backing: backing(&mapping),
+            };
+            let options = self
+                .rule
+                .and_then(|rule| rule.options(&self.space, request));
+            let got =
+                options.and_then(|options| self.space.map_any_with(len, mapping, &options).ok());
             agree(kernel, got)?;
             self.placements += 1;
         }
@@ -219,7 +287,9 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
                 let grown = prot & PROT_GROWSDOWN != 0;
                 let below = if grown { self.space.query(addr) } else { None };
                 let start = below.map_or(addr, |region| region.addr);
-                Ok(self.space.protect(start, end - start, new, HolePolicy::StopAtHole, |_| ())?)
+                Ok(self
+                    .space
+                    .protect(start, end - start, new, HolePolicy::StopAtHole, |_| ())?)
             }
             Err(errno) if errno.is("ENOMEM") && addr < SPACE_END => {
                 // Nothing is mapped at the end of the space or beyond.
@@ -228,7 +298,10 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
                     // The kernel was short of something else than pages of the range.
                     return Ok(());
                 }
-                match self.space.protect(addr, len, new, HolePolicy::StopAtHole, |_| ()) {
+                match self
+                    .space
+                    .protect(addr, len, new, HolePolicy::StopAtHole, |_| ())
+                {
                     Err(SpaceError::NoMemory) => Ok(()),
                     Err(error) => Err(error.into()),
                     Ok(()) => Err(Conflict::Done(errno.clone())),
@@ -243,7 +316,10 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
         if addr == 0 || kernel != addr {
             let now = *self.brk.get_or_insert(kernel);
             if kernel != now {
-                return Err(Conflict::Break { expected: kernel, got: now });
+                return Err(Conflict::Break {
+                    expected: kernel,
+                    got: now,
+                });
             }
             return Ok(());
         }
@@ -260,7 +336,16 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
     }
 
     fn mremap(&mut self, op: &Op) -> Result<(), Conflict> {
-        let Call::Mremap { addr, old_len, new_len, flags, new_addr } = op.call else { return Ok(()) };
+        let Call::Mremap {
+            addr,
+            old_len,
+            new_len,
+            flags,
+            new_addr,
+        } = op.call
+        else {
+            return Ok(());
+        };
         let Ok(kernel) = op.result else { return Ok(()) };
         let (old_len, new_len) = (round_up(old_len, PAGE_SIZE)?, round_up(new_len, PAGE_SIZE)?);
         for range in [(addr, old_len), (addr, new_len), (kernel, new_len)] {
@@ -277,9 +362,20 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
             self.space.unmap(kernel, new_len, |_| ())?;
         } else {
             let first = self.space.query(addr).ok_or(SpaceError::NoMemory)?;
-            let hint = if flags & MREMAP_DONTUNMAP != 0 { new_addr } else { 0 };
+            let hint = if flags & MREMAP_DONTUNMAP != 0 {
+                new_addr
+            } else {
+                0
+            };
             let backing = backing(&mapping_at(&first, addr));
-            self.predict(Request { hint, len: new_len, backing }, kernel)?;
+            self.predict(
+                Request {
+                    hint,
+                    len: new_len,
+                    backing,
+                },
+                kernel,
+            )?;
         }
         self.relocate((addr, old_len), (kernel, new_len), keep)
     }
@@ -298,7 +394,8 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
         } else if new_end > old_end {
             let last = self.space.query(old_end - 1).ok_or(SpaceError::NoMemory)?;
             let mapping = mapping_at(&last, old_end);
-            self.space.map_fixed_noreplace(old_end, new_end - old_end, mapping)?;
+            self.space
+                .map_fixed_noreplace(old_end, new_end - old_end, mapping)?;
         }
         Ok(())
     }
@@ -325,7 +422,11 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
             let start = region.addr.max(from.0);
             let end = (region.addr + region.len).min(from.0 + copied);
             let mapping = mapping_at(&region, start);
-            moved.push(Region { addr: to.0 + (start - from.0), len: end - start, mapping });
+            moved.push(Region {
+                addr: to.0 + (start - from.0),
+                len: end - start,
+                mapping,
+            });
         }
         let last = moved.last_mut().ok_or(SpaceError::NoMemory)?;
         if to.0 + copied == last.addr + last.len {
@@ -335,7 +436,8 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
             self.space.unmap(from.0, old_end - from.0, |_| ())?;
         }
         for piece in &moved {
-            self.space.map_fixed_noreplace(piece.addr, piece.len, piece.mapping)?;
+            self.space
+                .map_fixed_noreplace(piece.addr, piece.len, piece.mapping)?;
         }
         self.moved = moved;
         Ok(())
@@ -344,18 +446,28 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
 
 /// The kernel's address and ours must be the same.
 fn agree(expected: u64, got: Option<u64>) -> Result<(), Conflict> {
-    if got == Some(expected) { Ok(()) } else { Err(Conflict::Address { expected, got }) }
+    if got == Some(expected) {
+        Ok(())
+    } else {
+        Err(Conflict::Address { expected, got })
+    }
 }
 
 fn round_up(value: u64, unit: u64) -> Result<u64, SpaceError> {
-    value.checked_next_multiple_of(unit).ok_or(SpaceError::OutsideSpace)
+    value
+        .checked_next_multiple_of(unit)
+        .ok_or(SpaceError::OutsideSpace)
 }
 
 /// A range of an `mremap` that the kernel accepted: later sums cannot wrap.
 fn whole_pages_inside((addr, len): (u64, u64)) -> Result<(), SpaceError> {
     let end = addr.checked_add(len).filter(|&end| end <= SPACE_END);
     end.ok_or(SpaceError::OutsideSpace)?;
-    if addr % PAGE_SIZE == 0 { Ok(()) } else { Err(SpaceError::Misaligned) }
+    if addr % PAGE_SIZE == 0 {
+        Ok(())
+    } else {
+        Err(SpaceError::Misaligned)
+    }
 }
 
 /// The region's mapping for pages from `addr` on.
@@ -364,7 +476,10 @@ fn mapping_at(region: &Region, addr: u64) -> Mapping {
         OffsetRule::Linear => region.mapping.offset.wrapping_add(addr - region.addr),
         OffsetRule::Verbatim => region.mapping.offset,
     };
-    Mapping { offset, ..region.mapping }
+    Mapping {
+        offset,
+        ..region.mapping
+    }
 }
 
 /// What the placement rule asks about a mapping.

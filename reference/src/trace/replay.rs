@@ -2,6 +2,7 @@
 //! chose, every listing and every look-up, in the recorded order.
 
 use std::fmt;
+use std::ops::Add;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,35 @@ impl Exceptions {
     }
 }
 
+impl Add for Exceptions {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            growth: self.growth + other.growth,
+            null: self.null + other.null,
+            extended: self.extended + other.extended,
+            refused: self.refused + other.refused,
+        }
+    }
+}
+
+impl fmt::Display for Exceptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            growth,
+            null,
+            extended,
+            refused,
+        } = self;
+        write!(f, "{growth} by growing the stack, {null} null pointers, ")?;
+        write!(
+            f,
+            "{extended} mapped by the program next, {refused} without permission"
+        )
+    }
+}
+
 /// Where an address space and the kernel disagree.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Disagreement {
@@ -93,8 +123,14 @@ impl Recording {
         S: RangeStore<Page, PageMapping>,
     {
         let mut process = self.process::<S>()?;
-        let mut report = Report { operations: self.trace.ops.len(), ..Report::default() };
-        let (mut listings, mut faults) = (self.listings.iter().peekable(), self.faults.iter().peekable());
+        let mut report = Report {
+            operations: self.trace.ops.len(),
+            ..Report::default()
+        };
+        let (mut listings, mut faults) = (
+            self.listings.iter().peekable(),
+            self.faults.iter().peekable(),
+        );
         for done in 0..=self.trace.ops.len() {
             if let Some(op) = done.checked_sub(1).map(|last| &self.trace.ops[last]) {
                 process.apply(op).map_err(|conflict| {
@@ -102,7 +138,8 @@ impl Recording {
                 })?;
             }
             report.peak = report.peak.max(process.space.region_count());
-            while let Some((path, listing)) = listings.next_if(|(_, listing)| listing.after == done) {
+            while let Some((path, listing)) = listings.next_if(|(_, listing)| listing.after == done)
+            {
                 if let Some(difference) = listing.difference(&coalesce(process.rows())) {
                     let problem = difference.to_string();
                     return Err(self.disagreement(path, listing.line, done, problem));
@@ -111,10 +148,12 @@ impl Recording {
             }
             while let Some(fault) = faults.next_if(|fault| fault.after == done) {
                 let next = self.trace.ops.get(done);
-                look_up(&process.space, fault, next, &mut report.exceptions).map_err(|problem| {
-                    let path = self.faults_path.as_deref().unwrap_or(&self.path);
-                    self.disagreement(path, fault.line, done, problem)
-                })?;
+                look_up(&process.space, fault, next, &mut report.exceptions).map_err(
+                    |problem| {
+                        let path = self.faults_path.as_deref().unwrap_or(&self.path);
+                        self.disagreement(path, fault.line, done, problem)
+                    },
+                )?;
                 report.lookups += 1;
             }
             if done % 1024 == 0 {
@@ -123,6 +162,17 @@ impl Recording {
         }
         report.placements = process.placements;
         Ok(report)
+    }
+
+    /// How many operations [`time`](Self::time) measures: those that are
+    /// replayed.
+    #[must_use]
+    pub fn timed(&self) -> usize {
+        self.trace
+            .ops
+            .iter()
+            .filter(|op| op.call.is_replayed())
+            .count()
     }
 
     /// How long the operations alone take, without any comparison but that of
@@ -162,12 +212,26 @@ impl Recording {
     }
 
     /// A disagreement after `done` operations.
-    fn disagreement(&self, path: &Path, line: usize, done: usize, problem: String) -> Box<Disagreement> {
-        let place = match done.checked_sub(1).and_then(|last| self.trace.ops.get(last)) {
+    fn disagreement(
+        &self,
+        path: &Path,
+        line: usize,
+        done: usize,
+        problem: String,
+    ) -> Box<Disagreement> {
+        let place = match done
+            .checked_sub(1)
+            .and_then(|last| self.trace.ops.get(last))
+        {
             Some(op) => format!("operation {done} (hex {done:x}): {op}"),
             None => "before the first operation".to_owned(),
         };
-        Box::new(Disagreement { path: path.to_path_buf(), line, place, problem })
+        Box::new(Disagreement {
+            path: path.to_path_buf(),
+            line,
+            place,
+            problem,
+        })
     }
 }
 
@@ -190,7 +254,9 @@ where
     let checked = space.check_access(addr, 1, |mapping| access.allowed_by(mapping.prot.0));
     let Some(region) = region else {
         if checked != Err(addr) {
-            return Err(format!("address {addr:x}: `query` finds nothing, `check_access` {checked:?}"));
+            return Err(format!(
+                "address {addr:x}: `query` finds nothing, `check_access` {checked:?}"
+            ));
         }
         let exception = if addr < LOWEST {
             &mut exceptions.null
@@ -199,7 +265,9 @@ where
         } else if next.is_some_and(|op| maps(op, addr)) {
             &mut exceptions.extended
         } else {
-            return Err(format!("expected {addr:x} to be mapped\n  got      no region at it"));
+            return Err(format!(
+                "expected {addr:x} to be mapped\n  got      no region at it"
+            ));
         };
         *exception += 1;
         return Ok(());
@@ -207,7 +275,9 @@ where
     let allowed = access.allowed_by(region.mapping.prot.0);
     let expected = if allowed { Ok(()) } else { Err(addr) };
     if addr.wrapping_sub(region.addr) >= region.len || checked != expected {
-        return Err(format!("address {addr:x}: `query` finds {region}, `check_access` {checked:?}"));
+        return Err(format!(
+            "address {addr:x}: `query` finds {region}, `check_access` {checked:?}"
+        ));
     }
     exceptions.refused += usize::from(!allowed);
     Ok(())
