@@ -1,4 +1,4 @@
-//! Engines, map and space in lockstep with the reference: random operations
+//! Engines, map, space and the C interface in lockstep with the reference: random operations
 //! from a fixed seed, shrunk by proptest where they disagree.
 //!
 //! `PROPTEST_CASES` and `PROPTEST_RNG_SEED` choose other runs.
@@ -46,5 +46,10 @@ proptest! {
     #[test]
     fn spaces_agree_with_the_reference(data in vec(any::<u8>(), 0..900)) {
         lockstep::space_ops(&data);
+    }
+
+    #[test]
+    fn the_c_interface_agrees_with_the_reference(data in vec(any::<u8>(), 0..900)) {
+        lockstep::capi_ops(&data);
     }
 }

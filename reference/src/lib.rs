@@ -5,6 +5,8 @@
 //! algorithm. Fuzz targets, property tests and regressions all call the bodies
 //! in [`lockstep`].
 
+#[cfg(feature = "capi")]
+mod c_space;
 pub mod laws;
 pub mod lockstep;
 pub mod ops;

@@ -95,15 +95,19 @@ pub struct MMapTotals {
     pub largest_gap: usize,
 }
 
-/// `enum MMapPlacement`.
-const PLACE_DEFAULT: c_int = 0;
-const PLACE_LOWEST: c_int = 1;
-const PLACE_HIGHEST: c_int = 2;
-const PLACE_RANDOM: c_int = 3;
+/// `MMAP_PLACE_DEFAULT`: as the space says.
+pub const MMAP_PLACE_DEFAULT: c_int = 0;
+/// `MMAP_PLACE_LOWEST`.
+pub const MMAP_PLACE_LOWEST: c_int = 1;
+/// `MMAP_PLACE_HIGHEST`.
+pub const MMAP_PLACE_HIGHEST: c_int = 2;
+/// `MMAP_PLACE_RANDOM`.
+pub const MMAP_PLACE_RANDOM: c_int = 3;
 
-/// `enum MMapOffsets`.
-const OFFSETS_VERBATIM: c_int = 0;
-const OFFSETS_LINEAR: c_int = 1;
+/// `MMAP_OFFSETS_VERBATIM`.
+pub const MMAP_OFFSETS_VERBATIM: c_int = 0;
+/// `MMAP_OFFSETS_LINEAR`.
+pub const MMAP_OFFSETS_LINEAR: c_int = 1;
 
 impl MMapInfo {
     /// The arguments of a call that maps.
@@ -173,9 +177,9 @@ fn whole(region: Region) -> MMapRegion {
 /// `None` for a number that says no placement.
 fn placement(kind: c_int, seed: u64) -> Option<Placement> {
     match kind {
-        PLACE_LOWEST => Some(Placement::Lowest),
-        PLACE_HIGHEST => Some(Placement::Highest),
-        PLACE_RANDOM => Some(Placement::Random(seed)),
+        MMAP_PLACE_LOWEST => Some(Placement::Lowest),
+        MMAP_PLACE_HIGHEST => Some(Placement::Highest),
+        MMAP_PLACE_RANDOM => Some(Placement::Random(seed)),
         _ => None,
     }
 }
@@ -189,7 +193,7 @@ impl MMapOptions {
             window: (self.window_len != 0).then_some(window),
             align: wide(self.align),
             placement: match self.placement {
-                PLACE_DEFAULT => None,
+                MMAP_PLACE_DEFAULT => None,
                 kind => Some(placement(kind, self.seed)?),
             },
         })
@@ -370,8 +374,8 @@ impl Space {
 
     pub(super) fn set_offsets(&mut self, kind: c_int) -> MMapError {
         self.offsets = match kind {
-            OFFSETS_VERBATIM => OffsetRule::Verbatim,
-            OFFSETS_LINEAR => OffsetRule::Linear,
+            MMAP_OFFSETS_VERBATIM => OffsetRule::Verbatim,
+            MMAP_OFFSETS_LINEAR => OffsetRule::Linear,
             _ => return MMapError::Inval,
         };
         MMapError::Ok
@@ -451,7 +455,7 @@ mod tests {
     #[test]
     fn a_page_of_a_linear_mapping_has_its_own_offset() {
         let mut space = Space::new(0x1000, 0x10000, 0x1000).unwrap();
-        assert_eq!(space.set_offsets(OFFSETS_LINEAR), MMapError::Ok);
+        assert_eq!(space.set_offsets(MMAP_OFFSETS_LINEAR), MMapError::Ok);
         let file = MMapInfo::new(1, 0, 3, 0x5000);
         assert_eq!(space.map_any(0x4000, 0x3000, file), 0x4000);
         assert_eq!(space.page(0x5fff).map(|info| info.offset), Some(0x6000));
@@ -459,7 +463,7 @@ mod tests {
             space.region(0x5fff).map(|region| region.info.offset),
             Some(0x5000)
         );
-        assert_eq!(space.set_offsets(OFFSETS_VERBATIM), MMapError::Ok);
+        assert_eq!(space.set_offsets(MMAP_OFFSETS_VERBATIM), MMapError::Ok);
         assert_eq!(space.map_any(0x8000, 0x3000, file), 0x8000);
         assert_eq!(space.page(0x9000).map(|info| info.offset), Some(0x5000));
     }

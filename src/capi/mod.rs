@@ -28,7 +28,10 @@ use core::ffi::{c_char, c_int, c_void};
 use convert::{NO_ADDRESS, Space};
 use handle::{bounds, change, create, destroy, input, output, read, read_to, sink};
 
-pub use convert::{MMAP_EXIST, MMapError, MMapInfo, MMapOptions, MMapRegion, MMapTotals};
+pub use convert::{
+    MMAP_EXIST, MMAP_OFFSETS_LINEAR, MMAP_OFFSETS_VERBATIM, MMAP_PLACE_DEFAULT, MMAP_PLACE_HIGHEST,
+    MMAP_PLACE_LOWEST, MMAP_PLACE_RANDOM, MMapError, MMapInfo, MMapOptions, MMapRegion, MMapTotals,
+};
 pub use handle::{MMapAddrSpace, MMapUpdateFn};
 
 /// An empty space of the whole pages in a range; null if there is none.

@@ -2,6 +2,8 @@
 //! then the whole state. Also the bodies that fuzz targets, property tests and
 //! the replay of the corpus share.
 
+#[cfg(feature = "capi")]
+mod capi;
 mod map;
 mod space;
 mod store;
@@ -181,4 +183,20 @@ pub fn space_ops(data: &[u8]) {
     run_space::<BTreeStore<Page, PageMapping, 3, 3>>(&shape, &ops);
     run_space::<BTreeStore<Page, PageMapping, 4, 4>>(&shape, &ops);
     run_space::<BTreeStore<Page, PageMapping>>(&shape, &ops);
+}
+
+/// The body of the target of the C interface: as [`space_ops`], in C's terms;
+/// the third byte chooses what offsets mean.
+///
+/// # Panics
+/// The interface and the reference disagree.
+#[cfg(feature = "capi")]
+pub fn capi_ops(data: &[u8]) {
+    let mut input = Input::new(data);
+    let Some((shape, linear)) = SpaceShape::decode(&mut input).zip(input.byte()) else {
+        return;
+    };
+    let decode = || SpaceOp::decode(&shape, &mut input);
+    let ops: Vec<SpaceOp> = std::iter::from_fn(decode).collect();
+    capi::CapiLockstep::new(&shape, linear & 1 == 1).run(&ops);
 }

@@ -16,10 +16,10 @@ pub(super) struct SpaceLockstep<S> {
 }
 
 /// What a call reported and returned; no result if its sink stopped it.
-type Reported = (Vec<Region>, Option<Result<(), SpaceError>>);
+pub(super) type Reported = (Vec<Region>, Option<Result<(), SpaceError>>);
 
 /// The regions that a call reports to a sink that may stop it.
-fn reported(
+pub(super) fn reported(
     call: Call,
     operation: impl FnOnce(&mut dyn FnMut(Region)) -> Result<(), SpaceError>,
 ) -> Reported {
