@@ -1,8 +1,41 @@
-//! stub
+//! Ordered maps from ranges to values that find free space fast, and the
+//! bookkeeping of an address space on top of them.
+//!
+//! - [`AddrSpace`] answers mmap, munmap and mprotect inside a range of
+//!   addresses, and says what each call replaced. The real memory operations
+//!   are the caller's.
+//! - [`RangeMap`] is the collection below it: disjoint half-open ranges of
+//!   integer keys with a value each, adjacent equal ones coalesced.
+//! - [`RangeStore`] is the contract of what is behind both, with two engines:
+//!   [`BTreeStore`], a B+-tree whose nodes know the longest gap below them, so
+//!   that placing a range is O(log n), and [`SortedVecStore`], which keeps up
+//!   to eight entries without heap memory.
+//!
+//! ```
+//! use gaptree::{AddrSpace, HolePolicy, Mapping, Placement, Prot};
+//!
+//! // 16 MiB of guest memory from 64 KiB on, in pages of 4 KiB.
+//! let mut space = AddrSpace::new(0x1_0000, 0x100_0000, 0x1000)?;
+//! let data = Mapping::anonymous(Prot::READ | Prot::WRITE, 0);
+//! let stack = space.map_any(None, 0x8000, data)?;
+//! assert_eq!(stack, 0x1_0000);
+//! space.protect(stack, 0x1000, Prot::NONE, HolePolicy::Skip, |_| ())?;
+//! space.set_placement(Placement::Highest);
+//! assert_eq!(space.map_any(None, 0x1000, data)?, 0x100_f000);
+//! assert_eq!(space.region_count(), 3);
+//! # Ok::<(), gaptree::SpaceError>(())
+//! ```
+//!
+//! # Features
+//! `std` (default) is what the crate is tested with; without it the crate is
+//! `no_std` and needs `alloc`.
+
 #![no_std]
+
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
+
 mod addr_space;
 mod btree;
 mod key;
@@ -11,6 +44,7 @@ mod run;
 mod simd;
 mod sorted_vec;
 mod store;
+
 pub use addr_space::{
     AddrSpace, HolePolicy, MapOptions, Mapping, OffsetRule, Page, PageMapping, Placement, Prot,
     Region, Regions, SpaceError,
@@ -20,3 +54,8 @@ pub use key::Key;
 pub use range_map::{IntoEntries, RangeMap};
 pub use sorted_vec::{Entries as SortedVecEntries, SortedVecStore};
 pub use store::{AllocError, GapQuery, Gaps, Order, RangeStore, Segment};
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -10,8 +10,8 @@ use crate::store::AllocError;
 #[non_exhaustive]
 pub enum SpaceError {
     /// The page size is not a power of two, start or length of the space are
-    /// not multiples of it, the space ends past 2^64, or it has more than
-    /// [`Page::LIMIT`](crate::Page::LIMIT) pages.
+    /// not multiples of it, the length is zero, the space ends past 2^64, or it
+    /// has more than [`Page::LIMIT`](crate::Page::LIMIT) pages.
     BadSpace,
     /// The length is zero.
     ZeroLength,
@@ -19,7 +19,7 @@ pub enum SpaceError {
     Misaligned,
     /// The range is not wholly inside the space.
     OutsideSpace,
-    /// The alignment is not a power of two of at least one byte.
+    /// The alignment is neither zero nor a power of two.
     BadAlignment,
     /// A page of the range is mapped already.
     Exists,

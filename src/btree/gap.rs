@@ -101,9 +101,12 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         edit: &mut Edit<V, B>,
     ) -> Result<bool, Refused> {
         let end = fit.end(start);
+        let (old, before) = (self.summary(), self.len());
         let below = usize::from(slot > 0 && self.ends[slot - 1] == start);
-        let above = usize::from(slot < self.len() && self.starts[slot] == end);
-        self.put_slots(slot - below..slot + above, start, end, edit)
+        let above = usize::from(slot < before && self.starts[slot] == end);
+        self.put_slots(slot - below..slot + above, start, end, edit)?;
+        edit.len = edit.len + self.len() - before;
+        Ok(old != self.summary())
     }
 
     /// Puts a placement before the first entry or behind the last.
@@ -295,7 +298,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
             }
             Placed::Found(start) => start,
         };
-        self.put_anyhow(start, fit.end(start), &mut edit, &mut |_, _, _| ())?;
+        self.put(start, fit.end(start), &mut edit, &mut |_, _, _| ())?;
         Ok(Some(start))
     }
 
@@ -317,10 +320,12 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
             Some(Root::Leaf(leaf)) => leaf.place(fit, order, edit),
             Some(Root::Inner(inner)) => inner.place(fit, order, edit),
         };
-        match (placed, self.fitting_outside(far, fit, order)) {
-            (Placed::Nowhere, Some(start)) => self.graft(far, start, fit, edit),
-            (placed, _) => placed,
+        if matches!(placed, Placed::Nowhere)
+            && let Some(start) = self.fitting_outside(far, fit, order)
+        {
+            return self.graft(far, start, fit, edit);
         }
+        placed
     }
 
     fn graft(

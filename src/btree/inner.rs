@@ -225,14 +225,19 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
 
     /// Joins child `c` with a sibling if it is nearly empty and both fit
     /// together. The node's own summary stays.
+    #[inline]
     pub(crate) fn merge_if_sparse(&mut self, c: usize) {
-        let capacity = match self.kids {
-            Kids::Leaves(_) => B,
-            Kids::Inners(_) => F,
+        let (len, capacity) = match &self.kids {
+            Kids::Leaves(kids) => (kids[c].len(), B),
+            Kids::Inners(kids) => (kids[c].len(), F),
         };
-        if self.kid_len(c) > (capacity / 4).saturating_sub(1).max(1) {
-            return;
+        if len < (capacity / 4).max(2) {
+            self.merge(c, capacity);
         }
+    }
+
+    #[cold]
+    fn merge(&mut self, c: usize, capacity: usize) {
         let fits = |lower: usize| {
             // Two slots stay free: an update relies on the room it found.
             let most = (capacity * 3 / 4).min(capacity - 2);

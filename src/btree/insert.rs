@@ -1,18 +1,16 @@
 //! Insertion: overwriting inside one leaf, splitting, and the slow path across
 //! leaves.
 //!
-//! Nearly every insertion touches one leaf. [`Inner::put`] goes down to it and
-//! edits it in place; summaries are repaired on the way back until one has not
-//! changed. It refuses, before any change, in three cases that the store then
-//! deals with:
+//! Nearly every insertion touches one leaf. [`Inner::put`] goes down to it,
+//! reports the pieces in the way and edits it in place; summaries are repaired
+//! on the way back until one has not changed. It refuses, before any change, in
+//! two cases that the store then deals with:
 //! - `Full`: the leaf lacks a slot. [`BTreeStore::split_path`] splits it, and
 //!   every full node above it, from the root down, so that each split finds
 //!   room above it. Each is complete in itself and changes no entry; if memory
 //!   runs out between two, the tree is merely of another shape.
 //! - `Spread`: the range also touches the next leaf. The range is carved out,
 //!   leaf by leaf, and the new entry is joined with its neighbours or put in.
-//! - `Taken`: the pieces in the way must be reported first. They are carved
-//!   out, then the same.
 //!
 //! The slow path must not need memory after the first report. The new entry
 //! goes to the leaf of an entry that survives, the *anchor*: the one below the
@@ -27,6 +25,7 @@ use arrayvec::ArrayVec;
 use super::inner::{Inner, Kids, each_kind};
 use super::leaf::Leaf;
 use super::owned::Owned;
+use super::remove::Repair;
 use super::{BTreeStore, Root};
 use crate::key::{Key, Ordinal};
 use crate::run::Run;
@@ -39,8 +38,6 @@ pub(crate) enum Refused {
     Full,
     /// The range reaches the next leaf.
     Spread,
-    /// Something must be reported before it is overwritten.
-    Taken,
 }
 
 /// What an edit takes down to the leaf and brings back.
@@ -48,8 +45,8 @@ pub(crate) enum Refused {
 pub(crate) struct Edit<V, const B: usize> {
     /// The value to put in, until it is in.
     pub(crate) value: Option<V>,
-    /// Refuse to overwrite anything.
-    pub(crate) only_free: bool,
+    /// Report what is overwritten.
+    pub(crate) reports: bool,
     /// Entries in the tree.
     pub(crate) len: usize,
     /// Replaced values: they are dropped when the tree is valid again.
@@ -57,10 +54,10 @@ pub(crate) struct Edit<V, const B: usize> {
 }
 
 impl<V, const B: usize> Edit<V, B> {
-    pub(crate) fn new(value: V, len: usize, only_free: bool) -> Self {
+    pub(crate) fn new(value: V, len: usize, reports: bool) -> Self {
         Self {
             value: Some(value),
-            only_free,
+            reports,
             len,
             old: ArrayVec::new(),
         }
@@ -77,21 +74,41 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         end: R,
         limit: Option<R>,
         edit: &mut Edit<V, B>,
+        report: &mut impl FnMut(R, R, V),
     ) -> Result<bool, Refused> {
         if limit.is_some_and(|limit| end >= limit) {
             return Err(Refused::Spread);
         }
+        let old = (self.len() > 0).then(|| self.summary());
+        let before = self.len();
+        if edit.reports && !self.carve_for(start, end, report) {
+            return Err(Refused::Full);
+        }
         let low = self.ends_below(start);
         let high = self.starts_up_to(low, end);
-        let overlaps = |slot: usize| self.ends[slot] > start && self.starts[slot] < end;
-        if edit.only_free && (low..high).any(overlaps) {
-            return Err(Refused::Taken);
-        }
-        self.put_slots(low..high, start, end, edit)
+        self.put_slots(low..high, start, end, edit)?;
+        edit.len = edit.len + self.len() - before;
+        Ok(old != Some(self.summary()))
     }
 
-    /// [`put`](Self::put) where `touched` are the slots that overlap
-    /// `[start, end)` or are adjacent to it.
+    /// Carves `[start, end)` if there will be room for the entry that replaces
+    /// what was there; returns whether there is.
+    fn carve_for(&mut self, start: R, end: R, report: &mut impl FnMut(R, R, V)) -> bool {
+        let low = self.ends_up_to(start);
+        let high = self.starts_below(low, end);
+        if low == high {
+            return true;
+        }
+        let cut_low = usize::from(self.starts[low] < start);
+        let cut_high = usize::from(self.ends[high - 1] > end);
+        // What is cut stays; all else gives its slot to the new entry.
+        let stays = cut_low + cut_high;
+        self.has_room((1 + stays).saturating_sub(high - low))
+            && self.carve(start, end, report).is_ok()
+    }
+
+    /// Overwrites where `touched` are the slots that overlap `[start, end)` or
+    /// are adjacent to it. Counts are the caller's.
     #[inline]
     pub(crate) fn put_slots(
         &mut self,
@@ -99,12 +116,10 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         start: R,
         end: R,
         edit: &mut Edit<V, B>,
-    ) -> Result<bool, Refused> {
+    ) -> Result<(), Refused> {
         let Some(value) = edit.value.take() else {
-            return Ok(false);
+            return Ok(());
         };
-        let before = self.len();
-        let old = (before > 0).then(|| self.summary());
         match self.overwrite_slots(touched, start, end, value) {
             Ok(replaced) => edit.old.extend(replaced),
             Err(value) => {
@@ -115,8 +130,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         while let Some((_, _, value)) = self.next_detached() {
             edit.old.push(value);
         }
-        edit.len = edit.len + self.len() - before;
-        Ok(old != Some(self.summary()))
+        Ok(())
     }
 
     /// Puts an entry into the gap that is there; it joins no neighbour and
@@ -175,11 +189,12 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         end: R,
         limit: Option<R>,
         edit: &mut Edit<V, B>,
+        report: &mut impl FnMut(R, R, V),
     ) -> Result<bool, Refused> {
         let c = self.route(start, end);
         let limit = self.limit(c, limit);
-        let changed = each_kind!(&mut self.kids, kids => kids[c].put(start, end, limit, edit))?;
-        Ok(changed && self.refresh(c))
+        let put = each_kind!(&mut self.kids, kids => kids[c].put(start, end, limit, edit, report));
+        Ok(put? && self.refresh(c))
     }
 
     /// [`Leaf::fill`] in the leaf of the entry below, or else in the first.
@@ -220,28 +235,39 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
 }
 
 impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K, V, B, F> {
-    /// [`Leaf::put`], with room made where there is none.
-    pub(crate) fn put_with_room(
+    /// [`Leaf::put`], with room made where there is none, and the slow way
+    /// where it touches two leaves.
+    pub(crate) fn put(
         &mut self,
         start: K::Ordinal,
         end: K::Ordinal,
         edit: &mut Edit<V, B>,
-    ) -> Result<Result<(), Refused>, AllocError> {
+        report: &mut impl FnMut(K::Ordinal, K::Ordinal, V),
+    ) -> Result<(), AllocError> {
         loop {
-            let put = match &mut self.root {
-                None => Err(Refused::Full),
-                Some(Root::Leaf(leaf)) => leaf.put(start, end, None, edit),
-                Some(Root::Inner(inner)) => inner.put(start, end, None, edit),
+            let repair = Repair {
+                store: &mut *self,
+                key: start,
             };
-            match put {
-                Ok(_) => self.len = edit.len,
-                Err(Refused::Full) => {
+            let put = match &mut repair.store.root {
+                None => Err(Refused::Full),
+                Some(Root::Leaf(leaf)) => leaf.put(start, end, None, edit, report),
+                Some(Root::Inner(inner)) => inner.put(start, end, None, edit, report),
+            };
+            mem::forget(repair);
+            match (put, edit.value.take()) {
+                (Err(Refused::Full), value) => {
+                    edit.value = value;
                     self.split_path(start, end)?;
-                    continue;
                 }
-                Err(_) => {}
+                (Err(Refused::Spread), Some(value)) => {
+                    return self.put_slowly(start, end, value, report);
+                }
+                _ => {
+                    self.len = edit.len;
+                    return Ok(());
+                }
             }
-            return Ok(put.map(|_| ()));
         }
     }
 
@@ -406,28 +432,28 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
 
     /// Replaces a root without entries by none, and one with a single child by
     /// that.
+    #[inline]
     pub(crate) fn collapse(&mut self) {
-        loop {
+        while match &self.root {
+            None => false,
+            Some(Root::Leaf(leaf)) => leaf.len() == 0,
+            Some(Root::Inner(inner)) => inner.len() < 2,
+        } {
             self.root = match self.root.take() {
-                Some(Root::Leaf(leaf)) if leaf.len() == 0 => None,
-                Some(Root::Inner(inner)) if inner.len() == 0 => None,
-                Some(Root::Inner(inner)) if inner.len() == 1 => Some(only_kid(inner)),
-                root => {
-                    self.root = root;
-                    return;
-                }
-            }
+                Some(Root::Inner(inner)) => only_kid(inner),
+                _ => None,
+            };
         }
     }
 }
 
-/// The child of a node that has one.
+/// The child of a node that has at most one.
 fn only_kid<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize>(
     mut inner: Owned<Inner<R, V, B, F>>,
-) -> Root<R, V, B, F> {
+) -> Option<Root<R, V, B, F>> {
     let kids = mem::replace(&mut inner.kids, Kids::Leaves(ArrayVec::new()));
     match kids {
-        Kids::Leaves(mut kids) => Root::Leaf(kids.remove(0)),
-        Kids::Inners(mut kids) => Root::Inner(kids.remove(0)),
+        Kids::Leaves(mut kids) => kids.pop().map(Root::Leaf),
+        Kids::Inners(mut kids) => kids.pop().map(Root::Inner),
     }
 }

@@ -55,7 +55,7 @@ mod remove;
 mod update;
 
 use inner::Inner;
-use insert::{Edit, Refused};
+use insert::Edit;
 pub use iter::Entries;
 use leaf::Leaf;
 use owned::Owned;
@@ -120,22 +120,6 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
 
     fn last_end(&self) -> Option<K::Ordinal> {
         self.root.as_ref().map(|root| root.summary().last)
-    }
-
-    /// Puts an entry in: in its leaf if that goes, else the slow way.
-    fn put_anyhow(
-        &mut self,
-        start: K::Ordinal,
-        end: K::Ordinal,
-        edit: &mut Edit<V, B>,
-        report: &mut impl FnMut(K::Ordinal, K::Ordinal, V),
-    ) -> Result<(), AllocError> {
-        match (self.put_with_room(start, end, edit)?, edit.value.take()) {
-            (Err(Refused::Spread | Refused::Taken), Some(value)) => {
-                self.put_slowly(start, end, value, report)
-            }
-            _ => Ok(()),
-        }
     }
 }
 
@@ -214,7 +198,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
             return Ok(());
         }
         let (start, end) = (range.start.to_ordinal(), range.end.to_ordinal());
-        self.put_anyhow(
+        self.put(
             start,
             end,
             &mut Edit::new(value, self.len, false),
@@ -233,7 +217,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
         }
         let (start, end) = (range.start.to_ordinal(), range.end.to_ordinal());
         let mut edit = Edit::new(value, self.len, true);
-        self.put_anyhow(start, end, &mut edit, &mut |start, end, value| {
+        self.put(start, end, &mut edit, &mut |start, end, value| {
             sink(K::from_ordinal(start)..K::from_ordinal(end), value);
         })
     }
