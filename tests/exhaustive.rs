@@ -49,7 +49,9 @@ fn apply(store: &mut impl RangeStore<u8, u8>, op: &Op) -> Answer {
     let pieces = &mut answer.pieces;
     match op {
         Op::Insert(range, value) => {
-            store.insert_with(range.clone(), *value, |piece, old| pieces.push((piece, old)));
+            store.insert_with(range.clone(), *value, |piece, old| {
+                pieces.push((piece, old))
+            });
         }
         Op::Remove(range) => {
             store.remove_with(range.clone(), |piece, old| pieces.push((piece, old)));

@@ -12,10 +12,22 @@ use reference::lockstep;
 fn config(cases: u32) -> Config {
     let default = Config::default();
     let fixed = RngSeed::Fixed(0x6761_7074_7265_6501);
-    let rng_seed =
-        if default.rng_seed == RngSeed::Random { fixed } else { default.rng_seed };
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
-    Config { cases, rng_seed, failure_persistence: None, ..default }
+    let rng_seed = if default.rng_seed == RngSeed::Random {
+        fixed
+    } else {
+        default.rng_seed
+    };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() {
+        default.cases
+    } else {
+        cases
+    };
+    Config {
+        cases,
+        rng_seed,
+        failure_persistence: None,
+        ..default
+    }
 }
 
 proptest! {
@@ -24,5 +36,15 @@ proptest! {
     #[test]
     fn stores_agree_with_the_reference(data in vec(any::<u8>(), 0..600)) {
         lockstep::store_ops(&data);
+    }
+
+    #[test]
+    fn maps_agree_with_the_reference(data in vec(any::<u8>(), 0..400)) {
+        lockstep::map_ops(&data);
+    }
+
+    #[test]
+    fn spaces_agree_with_the_reference(data in vec(any::<u8>(), 0..900)) {
+        lockstep::space_ops(&data);
     }
 }

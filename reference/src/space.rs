@@ -32,7 +32,11 @@ fn regions_of(pages: impl Iterator<Item = (u128, Mapping)>, page_size: u128) -> 
             last.len = bytes(u128::from(last.len) + page_size);
             continue;
         }
-        regions.push(Region { addr: bytes(addr), len: bytes(page_size), mapping });
+        regions.push(Region {
+            addr: bytes(addr),
+            len: bytes(page_size),
+            mapping,
+        });
     }
     regions
 }
@@ -43,7 +47,10 @@ fn moved(mapping: Mapping, distance: u128) -> Mapping {
         OffsetRule::Linear => (u128::from(mapping.offset) + distance) % ADDRESSES,
         OffsetRule::Verbatim => u128::from(mapping.offset),
     };
-    Mapping { offset: bytes(offset), ..mapping }
+    Mapping {
+        offset: bytes(offset),
+        ..mapping
+    }
 }
 
 /// A number of bytes or an address that is known to be below 2^64.
@@ -67,10 +74,18 @@ impl ReferenceSpace {
             return Err(SpaceError::BadSpace);
         }
         let count = len / page_size;
-        assert!(count <= Self::MAX_PAGES, "{count} pages are too many for one slot a page");
+        assert!(
+            count <= Self::MAX_PAGES,
+            "{count} pages are too many for one slot a page"
+        );
         let (start, page_size) = (u128::from(start), u128::from(page_size));
         let pages = (0..count).map(|_| None).collect();
-        Ok(Self { start, page_size, placement: Placement::Lowest, pages })
+        Ok(Self {
+            start,
+            page_size,
+            placement: Placement::Lowest,
+            pages,
+        })
     }
 
     /// Whether a space can have these bounds: the page size a power of two,
@@ -201,7 +216,11 @@ impl ReferenceSpace {
         for i in (0..self.pages.len()).rev() {
             let page = self.addr(i);
             let inside = page + self.page_size <= high;
-            free = if inside && self.pages[i].is_none() { free + self.page_size } else { 0 };
+            free = if inside && self.pages[i].is_none() {
+                free + self.page_size
+            } else {
+                0
+            };
             if free >= len && page >= low && page.is_multiple_of(align) {
                 starts.push(bytes(page));
             }
@@ -212,7 +231,9 @@ impl ReferenceSpace {
 
     /// The regions that some pages make up.
     fn regions_of(&self, pages: &[usize]) -> Vec<Region> {
-        let mapped = pages.iter().filter_map(|&i| Some((self.addr(i), self.pages[i]?)));
+        let mapped = pages
+            .iter()
+            .filter_map(|&i| Some((self.addr(i), self.pages[i]?)));
         regions_of(mapped, self.page_size)
     }
 
@@ -221,6 +242,27 @@ impl ReferenceSpace {
         for (n, &i) in pages.iter().enumerate() {
             self.pages[i] = Some(moved(mapping, n as u128 * self.page_size));
         }
+    }
+
+    /// Unmaps pages, region by region, each before it is reported: a sink that
+    /// panics keeps what was not reported yet.
+    fn take(&mut self, pages: &[usize], mut sink: impl FnMut(Region)) {
+        for region in self.regions_of(pages) {
+            for i in self.pages_of(&region) {
+                self.pages[i] = None;
+            }
+            sink(region);
+        }
+    }
+
+    /// The pages of a region.
+    fn pages_of(&self, region: &Region) -> Vec<usize> {
+        let (first, after) = (
+            u128::from(region.addr),
+            u128::from(region.addr) + u128::from(region.len),
+        );
+        let inside = |&i: &usize| first <= self.addr(i) && self.addr(i) < after;
+        (0..self.pages.len()).filter(inside).collect()
     }
 
     /// Maps a range; reports what it replaces.
@@ -235,7 +277,7 @@ impl ReferenceSpace {
         sink: impl FnMut(Region),
     ) -> Result<(), SpaceError> {
         let pages = self.fixed(addr, len)?;
-        self.regions_of(&pages).into_iter().for_each(sink);
+        self.take(&pages, sink);
         self.set(&pages, mapping);
         Ok(())
     }
@@ -269,10 +311,7 @@ impl ReferenceSpace {
         sink: impl FnMut(Region),
     ) -> Result<(), SpaceError> {
         let pages = self.fixed(addr, len)?;
-        self.regions_of(&pages).into_iter().for_each(sink);
-        for i in pages {
-            self.pages[i] = None;
-        }
+        self.take(&pages, sink);
         Ok(())
     }
 
@@ -287,7 +326,7 @@ impl ReferenceSpace {
         len: u64,
         prot: Prot,
         holes: HolePolicy,
-        sink: impl FnMut(Region),
+        mut sink: impl FnMut(Region),
     ) -> Result<(), SpaceError> {
         let pages = self.fixed(addr, len)?;
         let first_hole = pages.iter().position(|&i| self.pages[i].is_none());
@@ -296,10 +335,12 @@ impl ReferenceSpace {
             (HolePolicy::StopAtHole, Some(hole)) => (&pages[..hole], Err(SpaceError::NoMemory)),
             (HolePolicy::RequireMapped, Some(_)) => (&pages[..0], Err(SpaceError::NoMemory)),
         };
-        self.regions_of(changed).into_iter().for_each(sink);
-        for &i in changed {
-            if let Some(mapping) = &mut self.pages[i] {
-                mapping.prot = prot;
+        for region in self.regions_of(changed) {
+            sink(region);
+            for i in self.pages_of(&region) {
+                if let Some(mapping) = &mut self.pages[i] {
+                    mapping.prot = prot;
+                }
             }
         }
         result
@@ -326,8 +367,12 @@ impl ReferenceSpace {
         let mut at = u128::from(addr);
         let end = at + u128::from(len);
         while at < end {
-            let page = self.index(at).filter(|&i| self.pages[i].as_ref().is_some_and(&mut allow));
-            let Some(page) = page else { return Err(bytes(at % ADDRESSES)) };
+            let page = self
+                .index(at)
+                .filter(|&i| self.pages[i].as_ref().is_some_and(&mut allow));
+            let Some(page) = page else {
+                return Err(bytes(at % ADDRESSES));
+            };
             at = self.addr(page) + self.page_size;
         }
         Ok(())
@@ -344,10 +389,7 @@ impl ReferenceSpace {
     pub fn unmap_non_original(&mut self, sink: impl FnMut(Region)) {
         let unmarked = |&i: &usize| self.pages[i].is_some_and(|mapping| !mapping.original);
         let pages: Vec<usize> = (0..self.pages.len()).filter(unmarked).collect();
-        self.regions_of(&pages).into_iter().for_each(sink);
-        for i in pages {
-            self.pages[i] = None;
-        }
+        self.take(&pages, sink);
     }
 
     /// Unmaps everything; the placement stays.
@@ -366,8 +408,10 @@ impl ReferenceSpace {
     pub fn regions_in(&self, addr: u64, len: u64) -> Vec<Region> {
         let (low, high) = (u128::from(addr), u128::from(addr) + u128::from(len));
         let shares_a_byte = |region: &Region| {
-            let (first, after) =
-                (u128::from(region.addr), u128::from(region.addr) + u128::from(region.len));
+            let (first, after) = (
+                u128::from(region.addr),
+                u128::from(region.addr) + u128::from(region.len),
+            );
             low.max(first) < high.min(after)
         };
         self.regions().into_iter().filter(shares_a_byte).collect()
@@ -381,8 +425,15 @@ impl ReferenceSpace {
             .iter()
             .map(|page| page.is_none().then_some(Mapping::anonymous(Prot::NONE, 0)))
             .collect();
-        let inverse = Self { pages: free, ..self.clone() };
-        inverse.regions().iter().map(|region| (region.addr, region.len)).collect()
+        let inverse = Self {
+            pages: free,
+            ..self.clone()
+        };
+        inverse
+            .regions()
+            .iter()
+            .map(|region| (region.addr, region.len))
+            .collect()
     }
 
     /// The number of regions.

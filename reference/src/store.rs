@@ -25,7 +25,9 @@ fn common<K: Ord + Copy>(a: &Range<K>, b: &Range<K>) -> Range<K> {
 impl<K: Position, V: Clone + PartialEq> ReferenceStore<K, V> {
     /// All entries in ascending order.
     fn scan(&self) -> impl DoubleEndedIterator<Item = (Range<K>, &V)> {
-        self.entries.iter().map(|(&start, (end, value))| (start..*end, value))
+        self.entries
+            .iter()
+            .map(|(&start, (end, value))| (start..*end, value))
     }
 
     /// The free ranges of `window`, ascending: what is left of it between the
@@ -44,7 +46,9 @@ impl<K: Position, V: Clone + PartialEq> ReferenceStore<K, V> {
 
     /// Takes the lowest piece in `range` out.
     fn take_piece(&mut self, range: &Range<K>) -> Option<(Range<K>, V)> {
-        let (whole, _) = self.scan().find(|(entry, _)| !common(entry, range).is_empty())?;
+        let (whole, _) = self
+            .scan()
+            .find(|(entry, _)| !common(entry, range).is_empty())?;
         let (_, value) = self.entries.remove(&whole.start)?;
         let piece = common(&whole, range);
         for rest in [whole.start..piece.start, piece.end..whole.end] {
@@ -73,7 +77,11 @@ impl<K: Position, V: Clone + PartialEq> ReferenceStore<K, V> {
 
 /// The lowest or highest start in the free range `free` that satisfies `query`.
 fn start_in<K: Position>(query: &GapQuery<K>, free: &Range<K>) -> Option<K> {
-    let (len, align, phase) = (K::wide(query.len), K::wide(query.align), K::wide(query.phase));
+    let (len, align, phase) = (
+        K::wide(query.len),
+        K::wide(query.align),
+        K::wide(query.phase),
+    );
     if len == 0 || !align.is_power_of_two() || phase >= align {
         return None;
     }
@@ -89,11 +97,17 @@ fn start_in<K: Position>(query: &GapQuery<K>, free: &Range<K>) -> Option<K> {
             highest.checked_sub(above)?
         }
     };
-    if lowest <= start && start <= highest { K::at(start) } else { None }
+    if lowest <= start && start <= highest {
+        K::at(start)
+    } else {
+        None
+    }
 }
 
 impl<K: Position, V: Clone + PartialEq> RangeStore<K, V> for ReferenceStore<K, V> {
-    const EMPTY: Self = Self { entries: BTreeMap::new() };
+    const EMPTY: Self = Self {
+        entries: BTreeMap::new(),
+    };
 
     type Entries<'a>
         = std::vec::IntoIter<(Range<K>, &'a V)>
@@ -122,11 +136,14 @@ impl<K: Position, V: Clone + PartialEq> RangeStore<K, V> for ReferenceStore<K, V
     }
 
     fn overlaps(&self, range: Range<K>) -> bool {
-        self.scan().any(|(entry, _)| !common(&entry, &range).is_empty())
+        self.scan()
+            .any(|(entry, _)| !common(&entry, &range).is_empty())
     }
 
     fn overlapping(&self, range: Range<K>) -> Self::Entries<'_> {
-        let overlapping = self.scan().filter(|(entry, _)| !common(entry, &range).is_empty());
+        let overlapping = self
+            .scan()
+            .filter(|(entry, _)| !common(entry, &range).is_empty());
         overlapping.collect::<Vec<_>>().into_iter()
     }
 
@@ -163,7 +180,10 @@ impl<K: Position, V: Clone + PartialEq> RangeStore<K, V> for ReferenceStore<K, V
         let mut longest: Option<Range<K>> = None;
         let length = |gap: &Range<K>| gap.end.position() - gap.start.position();
         for gap in self.free_ranges(window) {
-            if longest.as_ref().is_none_or(|best| length(&gap) > length(best)) {
+            if longest
+                .as_ref()
+                .is_none_or(|best| length(&gap) > length(best))
+            {
                 longest = Some(gap);
             }
         }
@@ -216,7 +236,9 @@ impl<K: Position, V: Clone + PartialEq> RangeStore<K, V> for ReferenceStore<K, V
     }
 
     fn try_allocate(&mut self, query: &GapQuery<K>, value: V) -> Result<Option<K>, AllocError> {
-        let Some(start) = self.find_gap(query) else { return Ok(None) };
+        let Some(start) = self.find_gap(query) else {
+            return Ok(None);
+        };
         let end = K::at_most(start.position() + K::wide(query.len));
         self.put(start..end, value);
         Ok(Some(start))
@@ -236,9 +258,17 @@ impl<K: Position, V: Clone + PartialEq> RangeStore<K, V> for ReferenceStore<K, V
             assert!(range.start < range.end, "an entry is never empty");
         }
         for pair in entries.windows(2) {
-            let [(left, a), (right, b)] = pair else { unreachable!("windows of two") };
-            assert!(left.end <= right.start, "L1, L2: entries are disjoint and ascending");
-            assert!(left.end < right.start || a != b, "L3: adjacent entries differ");
+            let [(left, a), (right, b)] = pair else {
+                unreachable!("windows of two")
+            };
+            assert!(
+                left.end <= right.start,
+                "L1, L2: entries are disjoint and ascending"
+            );
+            assert!(
+                left.end < right.start || a != b,
+                "L3: adjacent entries differ"
+            );
         }
     }
 }

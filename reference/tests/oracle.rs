@@ -25,12 +25,17 @@ impl Small for i8 {}
 impl<K: Small> Slots<K> {
     fn new() -> Self {
         let keys: Vec<K> = (0..255).filter_map(K::at).collect();
-        Self { values: vec![None; keys.len()], keys }
+        Self {
+            values: vec![None; keys.len()],
+            keys,
+        }
     }
 
     /// The keys of a range, as slots.
     fn slots(&self, range: &Range<K>) -> Vec<usize> {
-        (0..self.keys.len()).filter(|&i| range.contains(&self.keys[i])).collect()
+        (0..self.keys.len())
+            .filter(|&i| range.contains(&self.keys[i]))
+            .collect()
     }
 
     /// The key after that of a slot.
@@ -54,7 +59,8 @@ impl<K: Small> Slots<K> {
 
     fn entries(&self, slots: &[usize]) -> Vec<(Range<K>, u8)> {
         let runs = self.runs(slots).into_iter();
-        runs.filter_map(|(range, value)| Some((range, value?))).collect()
+        runs.filter_map(|(range, value)| Some((range, value?)))
+            .collect()
     }
 
     fn all(&self) -> Vec<usize> {
@@ -63,12 +69,16 @@ impl<K: Small> Slots<K> {
 
     fn gaps(&self, window: &Range<K>) -> Vec<Range<K>> {
         let runs = self.runs(&self.slots(window)).into_iter();
-        runs.filter(|(_, value)| value.is_none()).map(|(range, _)| range).collect()
+        runs.filter(|(_, value)| value.is_none())
+            .map(|(range, _)| range)
+            .collect()
     }
 
     /// The whole run around a key; a key without a slot has none.
     fn run_around(&self, key: K) -> Option<(Range<K>, Option<u8>)> {
-        self.runs(&self.all()).into_iter().find(|(range, _)| range.contains(&key))
+        self.runs(&self.all())
+            .into_iter()
+            .find(|(range, _)| range.contains(&key))
     }
 
     fn set(&mut self, range: &Range<K>, value: Option<u8>) {
@@ -127,28 +137,46 @@ fn apply<K: Small>(slots: &mut Slots<K>, store: &mut ReferenceStore<K, u8>, op: 
             (Segment::Gap(range), None) => {
                 assert_eq!(*key, K::MAX);
                 let last = slots.runs(&slots.all()).pop().expect("a run");
-                let start = if last.1.is_none() { last.0.start } else { K::MAX };
+                let start = if last.1.is_none() {
+                    last.0.start
+                } else {
+                    K::MAX
+                };
                 assert_eq!(range, start..K::MAX);
             }
         },
         StoreOp::Overlaps(range) => {
-            let expected = slots.slots(range).iter().any(|&i| slots.values[i].is_some());
+            let expected = slots
+                .slots(range)
+                .iter()
+                .any(|&i| slots.values[i].is_some());
             assert_eq!(store.overlaps(range.clone()), expected);
         }
         StoreOp::Overlapping(range, _) => {
             let mut expected = slots.entries(&slots.all());
             let met = slots.slots(range);
             expected.retain(|(entry, _)| met.iter().any(|&i| entry.contains(&slots.keys[i])));
-            assert_eq!(store.overlapping(range.clone()).map(owned).collect::<Vec<_>>(), expected);
+            assert_eq!(
+                store
+                    .overlapping(range.clone())
+                    .map(owned)
+                    .collect::<Vec<_>>(),
+                expected
+            );
         }
         StoreOp::Gaps(range, _) => {
             assert_eq!(store.free_ranges(range.clone()), slots.gaps(range));
-            assert_eq!(store.gaps(range.clone()).collect::<Vec<_>>(), slots.gaps(range));
+            assert_eq!(
+                store.gaps(range.clone()).collect::<Vec<_>>(),
+                slots.gaps(range)
+            );
         }
         StoreOp::LongestGap(range) => {
             let gaps = slots.gaps(range).into_iter();
             // The last of the longest when backwards is the first.
-            let longest = gaps.rev().max_by_key(|gap| gap.end.position() - gap.start.position());
+            let longest = gaps
+                .rev()
+                .max_by_key(|gap| gap.end.position() - gap.start.position());
             assert_eq!(store.longest_gap(range.clone()), longest);
         }
         StoreOp::FindGap(query) => assert_eq!(store.find_gap(query), slots.find_gap(query)),
@@ -165,7 +193,9 @@ fn apply<K: Small>(slots: &mut Slots<K>, store: &mut ReferenceStore<K, u8>, op: 
         }
         StoreOp::InsertWith(range, value, _) => {
             let mut pieces = Vec::new();
-            store.insert_with(range.clone(), *value, |piece, old| pieces.push((piece, old)));
+            store.insert_with(range.clone(), *value, |piece, old| {
+                pieces.push((piece, old))
+            });
             assert_eq!(pieces, slots.entries(&slots.slots(range)));
             slots.set(range, Some(*value));
         }
@@ -195,7 +225,14 @@ fn apply<K: Small>(slots: &mut Slots<K>, store: &mut ReferenceStore<K, u8>, op: 
             store.clear();
             slots.values.fill(None);
         }
-        StoreOp::Stripes { first, count, stride, len, value, scatter: Scatter::Ascending } => {
+        StoreOp::Stripes {
+            first,
+            count,
+            stride,
+            len,
+            value,
+            scatter: Scatter::Ascending,
+        } => {
             for n in 0..*count {
                 let start = first.position() + u128::from(n * stride);
                 let range = K::at_most(start)..K::at_most(start + u128::from(*len));

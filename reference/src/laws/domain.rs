@@ -30,7 +30,11 @@ fn an_entry_can_be_the_whole_domain<K: Position, S: RangeStore<K, char>>() {
     assert_eq!(s.len(), 1);
     assert_eq!(s.get(K::MIN), Some((K::MIN..K::MAX, &'a')));
     assert_eq!(s.get(below_max(1)), Some((K::MIN..K::MAX, &'a')));
-    assert_eq!(s.get(K::MAX), None, "a half-open range does not contain the largest key");
+    assert_eq!(
+        s.get(K::MAX),
+        None,
+        "a half-open range does not contain the largest key"
+    );
     assert_eq!(s.segment_at(K::MAX), Segment::Gap(K::MAX..K::MAX));
     assert_eq!(s.longest_gap(K::MIN..K::MAX), None);
     for order in [Order::Lowest, Order::Highest] {
@@ -41,7 +45,11 @@ fn an_entry_can_be_the_whole_domain<K: Position, S: RangeStore<K, char>>() {
     expect_lawful(&s);
     let mut pieces = Vec::new();
     s.remove_with(K::MIN..K::MAX, |piece, value| pieces.push((piece, value)));
-    let expected = [(K::MIN..key(5), 'a'), (key(5)..key(6), 'b'), (key(6)..K::MAX, 'a')];
+    let expected = [
+        (K::MIN..key(5), 'a'),
+        (key(5)..key(6), 'b'),
+        (key(6)..K::MAX, 'a'),
+    ];
     assert_eq!(pieces, expected);
     assert!(s.is_empty());
     expect_lawful(&s);
@@ -52,9 +60,18 @@ fn entries_at_both_ends_of_the_domain<K: Position, S: RangeStore<K, char>>() {
     s.insert(K::MIN..above_min(1), 'a');
     s.insert(below_max(1)..K::MAX, 'a');
     expect_lawful(&s);
-    assert_eq!(s.segment_at(above_min(1)), Segment::Gap(above_min(1)..below_max(1)));
-    assert_eq!(s.gaps(K::MIN..K::MAX).collect::<Vec<_>>(), [above_min(1)..below_max(1)]);
-    assert_eq!(s.longest_gap(K::MIN..K::MAX), Some(above_min(1)..below_max(1)));
+    assert_eq!(
+        s.segment_at(above_min(1)),
+        Segment::Gap(above_min(1)..below_max(1))
+    );
+    assert_eq!(
+        s.gaps(K::MIN..K::MAX).collect::<Vec<_>>(),
+        [above_min(1)..below_max(1)]
+    );
+    assert_eq!(
+        s.longest_gap(K::MIN..K::MAX),
+        Some(above_min(1)..below_max(1))
+    );
     assert!(s.overlaps(below_max(1)..K::MAX) && s.overlaps(K::MIN..K::MAX));
     assert!(!s.overlaps(K::MAX..K::MAX) && !s.overlaps(K::MAX..K::MIN));
     s.insert(K::MAX..K::MAX, 'b');
@@ -73,14 +90,23 @@ fn placements_at_both_ends_of_the_domain<K: Position, S: RangeStore<K, char>>() 
     let one = GapQuery::new(K::ONE);
     let everything = GapQuery::new(K::length(K::MAX.position()));
     assert_eq!(s.find_gap(&everything), Some(K::MIN));
-    assert_eq!(s.find_gap(&everything.clone().order(Order::Highest)), Some(K::MIN));
+    assert_eq!(
+        s.find_gap(&everything.clone().order(Order::Highest)),
+        Some(K::MIN)
+    );
     assert_eq!(s.allocate(&one, 'a'), Some(K::MIN));
-    assert_eq!(s.allocate(&one.clone().order(Order::Highest), 'a'), Some(below_max(1)));
+    assert_eq!(
+        s.allocate(&one.clone().order(Order::Highest), 'a'),
+        Some(below_max(1))
+    );
     assert_eq!(s.find_gap(&everything), None);
     expect_lawful(&s);
     let rest = GapQuery::new(K::length(K::MAX.position() - 2));
     assert_eq!(s.find_gap(&rest), Some(above_min(1)));
-    assert_eq!(s.allocate(&rest.order(Order::Highest), 'a'), Some(above_min(1)));
+    assert_eq!(
+        s.allocate(&rest.order(Order::Highest), 'a'),
+        Some(above_min(1))
+    );
     assert_eq!(s.iter().collect::<Vec<_>>(), [(K::MIN..K::MAX, &'a')]);
     expect_lawful(&s);
 }

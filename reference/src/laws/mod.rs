@@ -67,10 +67,11 @@ fn store<K: Position, S: RangeStore<K, char>>(entries: &[Entry]) -> S {
 /// its state hold.
 #[track_caller]
 fn expect<K: Position, S: RangeStore<K, char>>(store: &S, entries: &[Entry]) {
-    let expected: Vec<(Range<K>, char)> =
-        entries.iter().map(|(range, value)| (keys(range.clone()), *value)).collect();
-    let got: Vec<(Range<K>, char)> =
-        store.iter().map(|(range, &value)| (range, value)).collect();
+    let expected: Vec<(Range<K>, char)> = entries
+        .iter()
+        .map(|(range, value)| (keys(range.clone()), *value))
+        .collect();
+    let got: Vec<(Range<K>, char)> = store.iter().map(|(range, &value)| (range, value)).collect();
     assert_eq!(got, expected, "entries");
     expect_lawful(store);
 }
@@ -91,10 +92,24 @@ fn expect_lawful<K: Position, S: RangeStore<K, char>>(store: &S) {
     }
     assert_eq!(store.len(), entries.len(), "len");
     assert_eq!(store.is_empty(), entries.is_empty(), "is_empty");
-    let ends = (store.first().map(|first| first.0), store.last().map(|last| last.0));
-    let expected = (entries.first().map(|first| &first.0), entries.last().map(|last| &last.0));
-    assert_eq!((ends.0.as_ref(), ends.1.as_ref()), expected, "first and last");
-    let mut backwards: Vec<_> = store.iter().rev().map(|(range, &value)| (range, value)).collect();
+    let ends = (
+        store.first().map(|first| first.0),
+        store.last().map(|last| last.0),
+    );
+    let expected = (
+        entries.first().map(|first| &first.0),
+        entries.last().map(|last| &last.0),
+    );
+    assert_eq!(
+        (ends.0.as_ref(), ends.1.as_ref()),
+        expected,
+        "first and last"
+    );
+    let mut backwards: Vec<_> = store
+        .iter()
+        .rev()
+        .map(|(range, &value)| (range, value))
+        .collect();
     backwards.reverse();
     assert_eq!(backwards, entries, "backwards");
     expect_tiling(store, &entries);
@@ -109,7 +124,12 @@ fn expect_tiling<K: Position, S: RangeStore<K, char>>(store: &S, entries: &[(Ran
     let edges = ends.flat_map(|(range, _)| [range.start, range.end]);
     let near = |edge: K| {
         let position = edge.position();
-        [position.saturating_sub(1), position, position.saturating_add(1)].map(K::at_most)
+        [
+            position.saturating_sub(1),
+            position,
+            position.saturating_add(1),
+        ]
+        .map(K::at_most)
     };
     let mut edges: Vec<K> = edges.chain([K::MIN, K::MAX]).flat_map(near).collect();
     edges.sort();
@@ -167,7 +187,11 @@ fn expect_window<K: Position, S: RangeStore<K, char>>(
     if from < window.end {
         gaps.push(from..window.end);
     }
-    assert_eq!(store.overlaps(window.clone()), !overlapping.is_empty(), "overlaps {window:?}");
+    assert_eq!(
+        store.overlaps(window.clone()),
+        !overlapping.is_empty(),
+        "overlaps {window:?}"
+    );
     let got: Vec<_> = store.overlapping(window.clone()).collect();
     assert_eq!(got, overlapping, "overlapping {window:?}");
     let got: Vec<_> = store.gaps(window.clone()).collect();

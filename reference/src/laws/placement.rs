@@ -21,7 +21,9 @@ const BEFORE: [Entry; 4] = [(0..5, 'a'), (10..20, 'b'), (30..40, 'a'), (45..55, 
 
 /// A query of small numbers inside a small window.
 fn query<K: Position>(len: u8, window: std::ops::Range<u8>, order: Order) -> GapQuery<K> {
-    GapQuery::new(K::length(u128::from(len))).within(keys(window)).order(order)
+    GapQuery::new(K::length(u128::from(len)))
+        .within(keys(window))
+        .order(order)
 }
 
 fn the_lowest_and_the_highest_gap_that_fits<K: Position, S: RangeStore<K, char>>() {
@@ -54,8 +56,16 @@ fn windows_limit_the_whole_placement<K: Position, S: RangeStore<K, char>>() {
     ];
     for (len, window, lowest, highest) in cases {
         let found = |order| s.find_gap(&query(len, window.clone(), order));
-        assert_eq!(found(Order::Lowest), lowest.map(key), "lowest of {len} in {window:?}");
-        assert_eq!(found(Order::Highest), highest.map(key), "highest of {len} in {window:?}");
+        assert_eq!(
+            found(Order::Lowest),
+            lowest.map(key),
+            "lowest of {len} in {window:?}"
+        );
+        assert_eq!(
+            found(Order::Highest),
+            highest.map(key),
+            "highest of {len} in {window:?}"
+        );
     }
 }
 
@@ -112,7 +122,10 @@ fn unsatisfiable_queries_find_nothing<K: Position, S: RangeStore<K, char>>() {
                 assert_eq!(s.try_allocate(&query, 'z'), Ok(None), "{query:?}");
             }
         }
-        assert!(s.iter().eq(before.iter()), "a query that fails changes nothing");
+        assert!(
+            s.iter().eq(before.iter()),
+            "a query that fails changes nothing"
+        );
         s.check();
     }
 }
@@ -139,19 +152,35 @@ fn allocate_is_find_gap_and_insert<K: Position, S: RangeStore<K, char>>() {
 
 fn allocate_coalesces_with_both_neighbours<K: Position, S: RangeStore<K, char>>() {
     let mut s: S = store(&[(0..10, 'a'), (15..20, 'a')]);
-    assert_eq!(s.allocate(&query(5, 0..60, Order::Lowest), 'a'), Some(key(10)));
+    assert_eq!(
+        s.allocate(&query(5, 0..60, Order::Lowest), 'a'),
+        Some(key(10))
+    );
     expect(&s, &[(0..20, 'a')]);
-    assert_eq!(s.allocate(&query(5, 0..60, Order::Lowest), 'a'), Some(key(20)));
+    assert_eq!(
+        s.allocate(&query(5, 0..60, Order::Lowest), 'a'),
+        Some(key(20))
+    );
     expect(&s, &[(0..25, 'a')]);
-    assert_eq!(s.allocate(&query(5, 0..40, Order::Highest), 'b'), Some(key(35)));
-    assert_eq!(s.allocate(&query(5, 0..40, Order::Highest), 'b'), Some(key(30)));
+    assert_eq!(
+        s.allocate(&query(5, 0..40, Order::Highest), 'b'),
+        Some(key(35))
+    );
+    assert_eq!(
+        s.allocate(&query(5, 0..40, Order::Highest), 'b'),
+        Some(key(30))
+    );
     expect(&s, &[(0..25, 'a'), (30..40, 'b')]);
 }
 
 fn longest_gap_is_the_lowest_of_the_longest<K: Position, S: RangeStore<K, char>>() {
     let s: S = store(&BEFORE);
     assert_eq!(s.longest_gap(keys(0..60)), Some(keys(20..30)));
-    assert_eq!(s.longest_gap(keys(0..25)), Some(keys(5..10)), "5..10 and 20..25 are equal");
+    assert_eq!(
+        s.longest_gap(keys(0..25)),
+        Some(keys(5..10)),
+        "5..10 and 20..25 are equal"
+    );
     assert_eq!(s.longest_gap(keys(0..26)), Some(keys(20..26)));
     assert_eq!(s.longest_gap(keys(26..60)), Some(keys(40..45)));
     assert_eq!(s.longest_gap(keys(10..20)), None);
@@ -172,12 +201,17 @@ fn every_gap_of_many_is_found<K: Position, S: RangeStore<K, char>>() {
         s.remove(comb_key(2 * n)..hole);
         let wanted = (n > 0).then(|| comb_key::<K>(2 * n - 1));
         for order in [Order::Lowest, Order::Highest] {
-            let query =
-                GapQuery::new(K::length(2)).within(inside.clone()).order(order);
+            let query = GapQuery::new(K::length(2))
+                .within(inside.clone())
+                .order(order);
             assert_eq!(s.find_gap(&query), wanted, "gap {n}, {order:?}");
             let mut filled = s.clone();
             assert_eq!(filled.allocate(&query, 'd'), wanted, "gap {n}, {order:?}");
-            assert_eq!(filled.find_gap(&query), None, "gap {n} is filled, {order:?}");
+            assert_eq!(
+                filled.find_gap(&query),
+                None,
+                "gap {n} is filled, {order:?}"
+            );
             filled.check();
         }
         let longest = s.longest_gap(inside.clone()).map(|gap| gap.start);

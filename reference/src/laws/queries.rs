@@ -40,7 +40,11 @@ fn segments_reach_to_both_neighbours<K: Position, S: RangeStore<K, char>>() {
 
 fn overlapping_entries_are_whole<K: Position, S: RangeStore<K, char>>() {
     let s: S = store(&[(0..10, 'a'), (20..30, 'b'), (30..40, 'c')]);
-    let starts = |range| s.overlapping(keys(range)).map(|(range, _)| range).collect::<Vec<_>>();
+    let starts = |range| {
+        s.overlapping(keys(range))
+            .map(|(range, _)| range)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(starts(5..25), [keys(0..10), keys(20..30)]);
     assert_eq!(starts(10..20), []);
     assert_eq!(starts(9..21), [keys(0..10), keys(20..30)]);

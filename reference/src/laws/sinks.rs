@@ -34,7 +34,11 @@ fn carved(range: &Range<u8>, end: u8) -> (Vec<Entry>, Vec<Entry>) {
             continue;
         }
         let rest = [entry.start..piece.start, piece.end..entry.end];
-        left.extend(rest.into_iter().filter(|rest| !rest.is_empty()).map(|rest| (rest, value)));
+        left.extend(
+            rest.into_iter()
+                .filter(|rest| !rest.is_empty())
+                .map(|rest| (rest, value)),
+        );
         taken.push((piece, value));
     }
     (left, taken)
@@ -65,16 +69,21 @@ fn stop() -> ! {
 fn pieces_are_clipped_and_ascending<K: Position, S: RangeStore<K, char>>() {
     for range in RANGES {
         let (left, taken) = carved(&range, u8::MAX);
-        let taken: Vec<(Range<K>, char)> =
-            taken.into_iter().map(|(piece, value)| (keys(piece), value)).collect();
+        let taken: Vec<(Range<K>, char)> = taken
+            .into_iter()
+            .map(|(piece, value)| (keys(piece), value))
+            .collect();
         for fallible in [false, true] {
             let mut pieces = Vec::new();
             let mut s: S = store(&BEFORE);
             if fallible {
                 let sink = |piece, value| pieces.push((piece, value));
-                s.try_remove_with(keys(range.clone()), sink).expect("memory");
+                s.try_remove_with(keys(range.clone()), sink)
+                    .expect("memory");
             } else {
-                s.remove_with(keys(range.clone()), |piece, value| pieces.push((piece, value)));
+                s.remove_with(keys(range.clone()), |piece, value| {
+                    pieces.push((piece, value))
+                });
             }
             assert_eq!(pieces, taken, "remove_with {range:?}");
             expect(&s, &left);
@@ -83,7 +92,8 @@ fn pieces_are_clipped_and_ascending<K: Position, S: RangeStore<K, char>>() {
             let mut s: S = store(&BEFORE);
             let sink = |piece, value| pieces.push((piece, value));
             if fallible {
-                s.try_insert_with(keys(range.clone()), 'z', sink).expect("memory");
+                s.try_insert_with(keys(range.clone()), 'z', sink)
+                    .expect("memory");
             } else {
                 s.insert_with(keys(range.clone()), 'z', sink);
             }
@@ -96,8 +106,8 @@ fn pieces_are_clipped_and_ascending<K: Position, S: RangeStore<K, char>>() {
 fn a_panicking_sink_keeps_what_was_not_reported<K: Position, S: RangeStore<K, char>>() {
     for range in RANGES {
         let (_, taken) = carved(&range, u8::MAX);
-        for last in 0..taken.len() {
-            let (left, reported) = carved(&range, taken[last].0.end);
+        for (last, (piece, _)) in taken.iter().enumerate() {
+            let (left, reported) = carved(&range, piece.end);
             assert_eq!(reported.len(), last + 1);
             let sink = |pieces: &mut usize| {
                 if *pieces == last {
@@ -137,7 +147,10 @@ fn a_panicking_closure_keeps_the_piece_it_panicked_in<K: Position, S: RangeStore
                     pieces += 1;
                 });
             });
-            assert!(s.iter().eq(expected.iter()), "update {range:?} up to piece {last}");
+            assert!(
+                s.iter().eq(expected.iter()),
+                "update {range:?} up to piece {last}"
+            );
             expect_lawful(&s);
         }
     }
@@ -158,13 +171,21 @@ fn a_panic_among_many_pieces_keeps_the_rest<K: Position, S: RangeStore<K, char>>
         let mut pieces = 0;
         let mut s = full.clone();
         expect_panic(|| s.remove_with(all.clone(), |_, _| sink(&mut pieces)));
-        assert_eq!(s.iter().collect::<Vec<_>>(), left, "removing, up to piece {last}");
+        assert_eq!(
+            s.iter().collect::<Vec<_>>(),
+            left,
+            "removing, up to piece {last}"
+        );
         expect_lawful(&s);
 
         let mut pieces = 0;
         let mut s = full.clone();
         expect_panic(|| s.insert_with(all.clone(), 'z', |_, _| sink(&mut pieces)));
-        assert_eq!(s.iter().collect::<Vec<_>>(), left, "inserting, up to piece {last}");
+        assert_eq!(
+            s.iter().collect::<Vec<_>>(),
+            left,
+            "inserting, up to piece {last}"
+        );
         expect_lawful(&s);
 
         let mut pieces = 0;

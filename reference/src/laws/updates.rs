@@ -36,8 +36,10 @@ fn case<K: Position, S: RangeStore<K, char>>(
         } else {
             s.update(keys(range.clone()), f);
         }
-        let pieces: Vec<_> =
-            pieces.iter().map(|(piece, old)| (keys::<K>(piece.clone()), *old)).collect();
+        let pieces: Vec<_> = pieces
+            .iter()
+            .map(|(piece, old)| (keys::<K>(piece.clone()), *old))
+            .collect();
         assert_eq!(seen, pieces, "pieces");
         expect(&s, after);
     }
@@ -47,8 +49,20 @@ fn update_isolates_the_range<K: Position, S: RangeStore<K, char>>() {
     let one = [(10..20, 'a')];
     let split = [(10..13, 'a'), (13..17, 'b'), (17..20, 'a')];
     case::<K, S>(&one, 13..17, 'b', &[(13..17, 'a')], &split);
-    case::<K, S>(&one, 5..15, 'b', &[(10..15, 'a')], &[(10..15, 'b'), (15..20, 'a')]);
-    case::<K, S>(&one, 15..25, 'b', &[(15..20, 'a')], &[(10..15, 'a'), (15..20, 'b')]);
+    case::<K, S>(
+        &one,
+        5..15,
+        'b',
+        &[(10..15, 'a')],
+        &[(10..15, 'b'), (15..20, 'a')],
+    );
+    case::<K, S>(
+        &one,
+        15..25,
+        'b',
+        &[(15..20, 'a')],
+        &[(10..15, 'a'), (15..20, 'b')],
+    );
     case::<K, S>(&one, 0..40, 'b', &[(10..20, 'a')], &[(10..20, 'b')]);
     case::<K, S>(&one, 0..10, 'b', &[], &one);
     case::<K, S>(&one, 20..30, 'b', &[], &one);
@@ -86,13 +100,21 @@ fn update_coalesces_inside<K: Position, S: RangeStore<K, char>>() {
 fn update_passes_over_gaps<K: Position, S: RangeStore<K, char>>() {
     let three = [(0..5, 'a'), (10..15, 'b'), (20..25, 'a')];
     let pieces = [(3..5, 'a'), (10..15, 'b'), (20..22, 'a')];
-    let after = [(0..3, 'a'), (3..5, 'z'), (10..15, 'z'), (20..22, 'z'), (22..25, 'a')];
+    let after = [
+        (0..3, 'a'),
+        (3..5, 'z'),
+        (10..15, 'z'),
+        (20..22, 'z'),
+        (22..25, 'a'),
+    ];
     case::<K, S>(&three, 3..22, 'z', &pieces, &after);
 }
 
 fn update_keeps_apart_what_it_makes_different<K: Position, S: RangeStore<K, char>>() {
     let mut s: S = store(&[(0..5, 'a'), (5..10, 'b'), (10..15, 'a')]);
-    s.update(keys(0..15), |_, value| *value = if *value == 'a' { 'b' } else { 'a' });
+    s.update(keys(0..15), |_, value| {
+        *value = if *value == 'a' { 'b' } else { 'a' }
+    });
     expect(&s, &[(0..5, 'b'), (5..10, 'a'), (10..15, 'b')]);
     // The first piece becomes what the second was; the second is still its own.
     let mut seen = Vec::new();
@@ -101,7 +123,16 @@ fn update_keeps_apart_what_it_makes_different<K: Position, S: RangeStore<K, char
         *value = if *value == 'b' { 'a' } else { 'c' };
     });
     assert_eq!(seen, [(keys::<K>(2..5), 'b'), (keys(5..8), 'a')]);
-    expect(&s, &[(0..2, 'b'), (2..5, 'a'), (5..8, 'c'), (8..10, 'a'), (10..15, 'b')]);
+    expect(
+        &s,
+        &[
+            (0..2, 'b'),
+            (2..5, 'a'),
+            (5..8, 'c'),
+            (8..10, 'a'),
+            (10..15, 'b'),
+        ],
+    );
 }
 
 fn update_of_many_pieces<K: Position, S: RangeStore<K, char>>() {

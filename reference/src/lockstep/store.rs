@@ -63,7 +63,9 @@ fn insert_with<K: Position, V: Sample>(
 ) -> Reported<K> {
     reported(call, |sink: &mut dyn FnMut(Range<K>, V)| {
         if call.fallible {
-            store.try_insert_with(range.clone(), V::of(value), sink).expect("memory");
+            store
+                .try_insert_with(range.clone(), V::of(value), sink)
+                .expect("memory");
         } else {
             store.insert_with(range.clone(), V::of(value), sink);
         }
@@ -115,7 +117,17 @@ fn update<K: Position, V: Sample>(
 
 /// Inserts or removes every stripe of a pattern.
 fn stripes<K: Position, V: Sample>(store: &mut impl RangeStore<K, V>, op: &StoreOp<K>) {
-    let StoreOp::Stripes { first, count, stride, len, scatter, value } = *op else { return };
+    let StoreOp::Stripes {
+        first,
+        count,
+        stride,
+        len,
+        scatter,
+        value,
+    } = *op
+    else {
+        return;
+    };
     for n in 0..count {
         let index = scatter.index(n, count);
         let start = first.position().saturating_add(u128::from(index * stride));
@@ -133,12 +145,22 @@ fn stripes<K: Position, V: Sample>(store: &mut impl RangeStore<K, V>, op: &Store
 
 impl<K: Position, V: Sample, S: RangeStore<K, V>> StoreLockstep<K, V, S> {
     pub(super) fn new() -> Self {
-        Self { subject: S::EMPTY, oracle: ReferenceStore::EMPTY, values: PhantomData }
+        Self {
+            subject: S::EMPTY,
+            oracle: ReferenceStore::EMPTY,
+            values: PhantomData,
+        }
+    }
+
+    pub(super) fn subject(&self) -> &S {
+        &self.subject
     }
 
     /// Applies an operation that changes nothing.
     fn ask(&self, op: &StoreOp<K>) -> Result<(), Mismatch> {
-        let Self { subject, oracle, .. } = self;
+        let Self {
+            subject, oracle, ..
+        } = self;
         match op {
             StoreOp::Get(key) => {
                 let (expected, got) = (oracle.get(*key), subject.get(*key));
@@ -148,9 +170,11 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> StoreLockstep<K, V, S> {
                 let (expected, got) = (oracle.segment_at(*key), subject.segment_at(*key));
                 same("segment", numbered_segment(expected), numbered_segment(got))
             }
-            StoreOp::Overlaps(range) => {
-                same("answer", oracle.overlaps(range.clone()), subject.overlaps(range.clone()))
-            }
+            StoreOp::Overlaps(range) => same(
+                "answer",
+                oracle.overlaps(range.clone()),
+                subject.overlaps(range.clone()),
+            ),
             StoreOp::Overlapping(range, walk) => {
                 let expected = walk.take(oracle.overlapping(range.clone()).map(numbered));
                 let got = walk.take(subject.overlapping(range.clone()).map(numbered));
@@ -177,19 +201,27 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> StoreLockstep<K, V, S> {
 
     /// Applies an operation that may change something.
     fn change(&mut self, op: &StoreOp<K>) -> Result<(), Mismatch> {
-        let Self { subject, oracle, .. } = self;
+        let Self {
+            subject, oracle, ..
+        } = self;
         match op {
             StoreOp::Insert(range, value, call) => {
                 oracle.insert(range.clone(), V::of(*value));
                 if call.fallible {
-                    subject.try_insert(range.clone(), V::of(*value)).expect("memory");
+                    subject
+                        .try_insert(range.clone(), V::of(*value))
+                        .expect("memory");
                 } else {
                     subject.insert(range.clone(), V::of(*value));
                 }
             }
             StoreOp::InsertWith(range, value, call) => {
                 let expected = insert_with(oracle, range, *value, *call);
-                same("removed", expected, insert_with(subject, range, *value, *call))?;
+                same(
+                    "removed",
+                    expected,
+                    insert_with(subject, range, *value, *call),
+                )?;
             }
             StoreOp::Remove(range) => {
                 oracle.remove(range.clone());
@@ -238,21 +270,39 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> StoreLockstep<K, V, S> {
 
     /// Compares the whole state.
     fn compare(&self) -> Result<(), Mismatch> {
-        let Self { subject, oracle, .. } = self;
+        let Self {
+            subject, oracle, ..
+        } = self;
         subject.check();
         let entries: Vec<_> = oracle.iter().map(numbered).collect();
         same("entries", &entries, &subject.iter().map(numbered).collect())?;
         let backwards: Vec<_> = oracle.iter().rev().map(numbered).collect();
-        same("entries backwards", backwards, subject.iter().rev().map(numbered).collect())?;
+        same(
+            "entries backwards",
+            backwards,
+            subject.iter().rev().map(numbered).collect(),
+        )?;
         same("len", entries.len(), subject.len())?;
         same("is_empty", entries.is_empty(), subject.is_empty())?;
-        same("first", entries.first().cloned(), subject.first().map(numbered))?;
-        same("last", entries.last().cloned(), subject.last().map(numbered))?;
+        same(
+            "first",
+            entries.first().cloned(),
+            subject.first().map(numbered),
+        )?;
+        same(
+            "last",
+            entries.last().cloned(),
+            subject.last().map(numbered),
+        )?;
         let everything = K::MIN..K::MAX;
         let mut gaps = oracle.free_ranges(everything.clone());
         same("gaps", &gaps, &subject.gaps(everything.clone()).collect())?;
         gaps.reverse();
-        same("gaps backwards", &gaps, &subject.gaps(everything.clone()).rev().collect())?;
+        same(
+            "gaps backwards",
+            &gaps,
+            &subject.gaps(everything.clone()).rev().collect(),
+        )?;
         let longest = oracle.longest_gap(everything.clone());
         same("longest gap", longest, subject.longest_gap(everything))
     }
@@ -267,7 +317,7 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> Lockstep for StoreLockstep<K, 
         self.compare()
     }
 
-    fn subject(&self) -> String {
+    fn name(&self) -> String {
         std::any::type_name::<S>().to_owned()
     }
 }

@@ -67,7 +67,11 @@ impl Walk {
         let mut taken = Vec::new();
         for step in 0.. {
             let back = self.0 >> (step % 8) & 1 == 1;
-            let item = if back { items.next_back() } else { items.next() };
+            let item = if back {
+                items.next_back()
+            } else {
+                items.next()
+            };
             let exhausted = item.is_none();
             taken.push(item);
             if exhausted {
@@ -105,7 +109,10 @@ impl Call {
     fn decode(input: &mut Input<'_>) -> Option<Self> {
         let byte = input.byte()?;
         let stop = (byte >= 192).then_some(usize::from(byte >> 1 & 7));
-        Some(Self { fallible: byte & 1 == 1, stop })
+        Some(Self {
+            fallible: byte & 1 == 1,
+            stop,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot};
 
-use super::{Input, Walk};
+use super::{Call, Input, Walk};
 
 /// Bounds of a space, valid and small enough for one slot a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,10 +40,16 @@ impl SpaceShape {
             0 => 0x10000_u64.next_multiple_of(page_size),
             1 => 0,
             2 => 0_u64.wrapping_sub(pages * page_size),
-            3 => (1_u64 << 32).saturating_sub(half).next_multiple_of(page_size),
+            3 => (1_u64 << 32)
+                .saturating_sub(half)
+                .next_multiple_of(page_size),
             _ => (1_u64 << 63) - half,
         };
-        Some(Self { start, pages, page_size })
+        Some(Self {
+            start,
+            pages,
+            page_size,
+        })
     }
 
     /// Mostly the address of a page; also addresses inside pages, just outside
@@ -67,7 +73,15 @@ impl SpaceShape {
                 self.end().wrapping_add(self.page_size),
             ])?,
             240..=251 => {
-                let edges = [0, self.page_size, 1 << 31, 1 << 32, 1 << 47, 1 << 63, u64::MAX];
+                let edges = [
+                    0,
+                    self.page_size,
+                    1 << 31,
+                    1 << 32,
+                    1 << 47,
+                    1 << 63,
+                    u64::MAX,
+                ];
                 input.pick(&edges)?
             }
             252..=255 => u64::from_le_bytes(input.number(8)?.to_le_bytes()[..8].try_into().ok()?),
@@ -126,9 +140,16 @@ impl SpaceShape {
 
     fn options(&self, input: &mut Input<'_>) -> Option<MapOptions> {
         let which = input.byte()?;
-        let hint = if which & 1 == 1 { Some(self.address(input)?) } else { None };
-        let window =
-            if which & 2 == 2 { Some((self.address(input)?, self.length(input)?)) } else { None };
+        let hint = if which & 1 == 1 {
+            Some(self.address(input)?)
+        } else {
+            None
+        };
+        let window = if which & 2 == 2 {
+            Some((self.address(input)?, self.length(input)?))
+        } else {
+            None
+        };
         let align = match input.byte()? {
             0..=79 => 0,
             80..=159 => self.page_size,
@@ -136,8 +157,17 @@ impl SpaceShape {
             any @ 208..=239 => 1 << (any % 64),
             240..=255 => input.pick(&[3, self.page_size.wrapping_mul(3), u64::MAX])?,
         };
-        let placement = if which & 4 == 4 { Some(placement(input)?) } else { None };
-        Some(MapOptions { hint, window, align, placement })
+        let placement = if which & 4 == 4 {
+            Some(placement(input)?)
+        } else {
+            None
+        };
+        Some(MapOptions {
+            hint,
+            window,
+            align,
+            placement,
+        })
     }
 }
 
@@ -149,29 +179,66 @@ fn placement(input: &mut Input<'_>) -> Option<Placement> {
     })
 }
 
-
 /// One operation on a space.
 #[derive(Clone, PartialEq, Debug)]
 #[expect(missing_docs, reason = "each variant is the operation of its name")]
 pub enum SpaceOp {
     SetPlacement(Placement),
-    MapAny { hint: Option<u64>, len: u64, mapping: Mapping },
-    MapAnyWith { len: u64, mapping: Mapping, options: MapOptions },
-    FindFree { len: u64, options: MapOptions },
-    MapAt { addr: u64, len: u64, mapping: Mapping },
-    MapFixedNoreplace { addr: u64, len: u64, mapping: Mapping },
-    Unmap { addr: u64, len: u64 },
-    Protect { addr: u64, len: u64, prot: Prot, holes: HolePolicy },
+    MapAny {
+        hint: Option<u64>,
+        len: u64,
+        mapping: Mapping,
+    },
+    MapAnyWith {
+        len: u64,
+        mapping: Mapping,
+        options: MapOptions,
+    },
+    FindFree {
+        len: u64,
+        options: MapOptions,
+    },
+    MapAt {
+        addr: u64,
+        len: u64,
+        mapping: Mapping,
+        call: Call,
+    },
+    MapFixedNoreplace {
+        addr: u64,
+        len: u64,
+        mapping: Mapping,
+    },
+    Unmap {
+        addr: u64,
+        len: u64,
+        call: Call,
+    },
+    Protect {
+        addr: u64,
+        len: u64,
+        prot: Prot,
+        holes: HolePolicy,
+        call: Call,
+    },
     Query(u64),
-    CheckAccess { addr: u64, len: u64, needs: Prot },
-    RegionsIn { addr: u64, len: u64, walk: Walk },
+    CheckAccess {
+        addr: u64,
+        len: u64,
+        needs: Prot,
+    },
+    RegionsIn {
+        addr: u64,
+        len: u64,
+        walk: Walk,
+    },
     Regions(Walk),
     Gaps(Walk),
     MarkOriginal,
-    UnmapNonOriginal,
+    UnmapNonOriginal(Call),
     Reset,
     /// Goes on with a clone after emptying the original.
-    Clone { fallible: bool },
+    Clone(Call),
 }
 
 impl SpaceOp {
@@ -183,24 +250,56 @@ impl SpaceOp {
         Some(match input.byte()? {
             0..=5 => Self::SetPlacement(placement(input)?),
             6..=35 => {
-                let hint = if input.byte()? & 1 == 1 { Some(address(input)?) } else { None };
+                let hint = if input.byte()? & 1 == 1 {
+                    Some(address(input)?)
+                } else {
+                    None
+                };
                 let len = length(input)?;
-                Self::MapAny { hint, len, mapping: shape.mapping(shape.start, input)? }
+                Self::MapAny {
+                    hint,
+                    len,
+                    mapping: shape.mapping(shape.start, input)?,
+                }
             }
             36..=60 => {
                 let (len, options) = (length(input)?, shape.options(input)?);
-                Self::MapAnyWith { len, mapping: shape.mapping(shape.start, input)?, options }
+                Self::MapAnyWith {
+                    len,
+                    mapping: shape.mapping(shape.start, input)?,
+                    options,
+                }
             }
-            61..=70 => Self::FindFree { len: length(input)?, options: shape.options(input)? },
+            61..=70 => Self::FindFree {
+                len: length(input)?,
+                options: shape.options(input)?,
+            },
             71..=105 => {
                 let (addr, len) = (address(input)?, length(input)?);
-                Self::MapAt { addr, len, mapping: shape.mapping(addr, input)? }
+                let mapping = shape.mapping(addr, input)?;
+                Self::MapAt {
+                    addr,
+                    len,
+                    mapping,
+                    call: Call::decode(input)?,
+                }
             }
             106..=120 => {
                 let (addr, len) = (address(input)?, length(input)?);
-                Self::MapFixedNoreplace { addr, len, mapping: shape.mapping(addr, input)? }
+                Self::MapFixedNoreplace {
+                    addr,
+                    len,
+                    mapping: shape.mapping(addr, input)?,
+                }
             }
-            121..=155 => Self::Unmap { addr: address(input)?, len: length(input)? },
+            121..=155 => {
+                let (addr, len) = (address(input)?, length(input)?);
+                Self::Unmap {
+                    addr,
+                    len,
+                    call: Call::decode(input)?,
+                }
+            }
             156..=190 => Self::Protect {
                 addr: address(input)?,
                 len: length(input)?,
@@ -210,6 +309,7 @@ impl SpaceOp {
                     HolePolicy::StopAtHole,
                     HolePolicy::RequireMapped,
                 ])?,
+                call: Call::decode(input)?,
             },
             191..=200 => Self::Query(address(input)?),
             201..=215 => Self::CheckAccess {
@@ -225,9 +325,9 @@ impl SpaceOp {
             231..=235 => Self::Regions(Walk(input.byte()?)),
             236..=240 => Self::Gaps(Walk(input.byte()?)),
             241..=244 => Self::MarkOriginal,
-            245..=248 => Self::UnmapNonOriginal,
+            245..=248 => Self::UnmapNonOriginal(Call::decode(input)?),
             249 => Self::Reset,
-            250..=255 => Self::Clone { fallible: input.byte()? & 1 == 1 },
+            250..=255 => Self::Clone(Call::decode(input)?),
         })
     }
 }
@@ -237,9 +337,24 @@ struct Short<'a>(&'a Mapping);
 
 impl fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mapping { prot, flags, fd, offset, offset_rule, original } = self.0;
-        write!(f, "prot {} flags {flags} fd {fd} offset {offset:#x} {offset_rule:?}", prot.0)?;
-        if *original { f.write_str(" original") } else { Ok(()) }
+        let Mapping {
+            prot,
+            flags,
+            fd,
+            offset,
+            offset_rule,
+            original,
+        } = self.0;
+        write!(
+            f,
+            "prot {} flags {flags} fd {fd} offset {offset:#x} {offset_rule:?}",
+            prot.0
+        )?;
+        if *original {
+            f.write_str(" original")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -250,19 +365,46 @@ impl fmt::Display for SpaceOp {
             Self::MapAny { hint, len, mapping } => {
                 write!(f, "map_any hint {hint:x?} len {len:#x}: {}", Short(mapping))
             }
-            Self::MapAnyWith { len, mapping, options } => {
-                write!(f, "map_any_with len {len:#x} {options:x?}: {}", Short(mapping))
+            Self::MapAnyWith {
+                len,
+                mapping,
+                options,
+            } => {
+                write!(
+                    f,
+                    "map_any_with len {len:#x} {options:x?}: {}",
+                    Short(mapping)
+                )
             }
             Self::FindFree { len, options } => write!(f, "find_free len {len:#x} {options:x?}"),
-            Self::MapAt { addr, len, mapping } => {
-                write!(f, "map_at {addr:#x} len {len:#x}: {}", Short(mapping))
+            Self::MapAt {
+                addr,
+                len,
+                mapping,
+                call,
+            } => {
+                write!(f, "map_at {addr:#x} len {len:#x}: {}{call}", Short(mapping))
             }
             Self::MapFixedNoreplace { addr, len, mapping } => {
-                write!(f, "map_fixed_noreplace {addr:#x} len {len:#x}: {}", Short(mapping))
+                write!(
+                    f,
+                    "map_fixed_noreplace {addr:#x} len {len:#x}: {}",
+                    Short(mapping)
+                )
             }
-            Self::Unmap { addr, len } => write!(f, "unmap {addr:#x} len {len:#x}"),
-            Self::Protect { addr, len, prot, holes } => {
-                write!(f, "protect {addr:#x} len {len:#x} prot {} {holes:?}", prot.0)
+            Self::Unmap { addr, len, call } => write!(f, "unmap {addr:#x} len {len:#x}{call}"),
+            Self::Protect {
+                addr,
+                len,
+                prot,
+                holes,
+                call,
+            } => {
+                write!(
+                    f,
+                    "protect {addr:#x} len {len:#x} prot {} {holes:?}{call}",
+                    prot.0
+                )
             }
             Self::Query(addr) => write!(f, "query {addr:#x}"),
             Self::CheckAccess { addr, len, needs } => {
@@ -274,10 +416,9 @@ impl fmt::Display for SpaceOp {
             Self::Regions(walk) => write!(f, "regions {walk}"),
             Self::Gaps(walk) => write!(f, "gaps {walk}"),
             Self::MarkOriginal => f.write_str("mark_original"),
-            Self::UnmapNonOriginal => f.write_str("unmap_non_original"),
+            Self::UnmapNonOriginal(call) => write!(f, "unmap_non_original{call}"),
             Self::Reset => f.write_str("reset"),
-            Self::Clone { fallible: false } => f.write_str("clone"),
-            Self::Clone { fallible: true } => f.write_str("clone (fallible)"),
+            Self::Clone(call) => write!(f, "clone{call}"),
         }
     }
 }

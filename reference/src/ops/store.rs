@@ -109,7 +109,14 @@ pub enum StoreOp<K: Position> {
     /// Goes on with a clone after clearing the original.
     Clone(Call),
     /// Many inserts or removals, as `fill` makes them.
-    Stripes { first: K, count: u32, stride: u32, len: u32, scatter: Scatter, value: Option<u8> },
+    Stripes {
+        first: K,
+        count: u32,
+        stride: u32,
+        len: u32,
+        scatter: Scatter,
+        value: Option<u8>,
+    },
 }
 
 /// Where keys are decoded: a cluster of neighbouring keys, and the edges.
@@ -135,7 +142,9 @@ impl Keys {
             max.saturating_sub(48),
             max.saturating_sub(4096),
         ];
-        Some(Self { base: input.pick(&bases)?.min(max.saturating_sub(48)) })
+        Some(Self {
+            base: input.pick(&bases)?.min(max.saturating_sub(48)),
+        })
     }
 
     fn key<K: Position>(self, input: &mut Input<'_>) -> Option<K> {
@@ -201,10 +210,24 @@ impl Keys {
             240..=255 => input.number(2)?,
         };
         let which = input.byte()?;
-        let window = if which < 96 { K::MIN..K::MAX } else { self.range(input)? };
-        let order = if which % 2 == 0 { Order::Lowest } else { Order::Highest };
+        let window = if which < 96 {
+            K::MIN..K::MAX
+        } else {
+            self.range(input)?
+        };
+        let order = if which % 2 == 0 {
+            Order::Lowest
+        } else {
+            Order::Highest
+        };
         let (len, align, phase) = (K::length(len), K::length(align), K::length(phase));
-        Some(GapQuery { len, window, align, phase, order })
+        Some(GapQuery {
+            len,
+            window,
+            align,
+            phase,
+            order,
+        })
     }
 
     fn stripes<K: Position>(self, input: &mut Input<'_>) -> Option<StoreOp<K>> {
@@ -212,11 +235,17 @@ impl Keys {
         let count = input.pick(&[8, 16, 32, 64, 128, 256])?;
         let stride = input.pick(&[1, 2, 3, 5, 16])?;
         let len = input.pick(&[1, 1, 2, 4])?.min(stride);
-        let scatter =
-            input.pick(&[Scatter::Ascending, Scatter::Descending, Scatter::Scattered])?;
+        let scatter = input.pick(&[Scatter::Ascending, Scatter::Descending, Scatter::Scattered])?;
         let value = input.byte()?;
         let value = (value < 160).then_some(value % 4);
-        Some(StoreOp::Stripes { first, count, stride, len, scatter, value })
+        Some(StoreOp::Stripes {
+            first,
+            count,
+            stride,
+            len,
+            scatter,
+            value,
+        })
     }
 }
 
@@ -224,7 +253,9 @@ impl<K: Position> StoreOp<K> {
     /// All operations of a byte string; its first byte places the keys.
     #[must_use]
     pub fn decode_all(input: &mut Input<'_>) -> Vec<Self> {
-        let Some(keys) = Keys::decode::<K>(input) else { return Vec::new() };
+        let Some(keys) = Keys::decode::<K>(input) else {
+            return Vec::new();
+        };
         std::iter::from_fn(|| Self::decode(keys, input)).collect()
     }
 
@@ -265,8 +296,17 @@ impl<K: Position> StoreOp<K> {
 }
 
 fn write_query<K: Position>(f: &mut fmt::Formatter<'_>, query: &GapQuery<K>) -> fmt::Result {
-    let GapQuery { len, window, align, phase, order } = query;
-    write!(f, "{len:?} keys in {window:?}, {phase:?} modulo {align:?}, {order:?}")
+    let GapQuery {
+        len,
+        window,
+        align,
+        phase,
+        order,
+    } = query;
+    write!(
+        f,
+        "{len:?} keys in {window:?}, {phase:?} modulo {align:?}, {order:?}"
+    )
 }
 
 impl<K: Position> fmt::Display for StoreOp<K> {
@@ -297,7 +337,14 @@ impl<K: Position> fmt::Display for StoreOp<K> {
             }
             Self::Clear => f.write_str("clear"),
             Self::Clone(call) => write!(f, "clone{call}"),
-            Self::Stripes { first, count, stride, len, scatter, value } => write!(
+            Self::Stripes {
+                first,
+                count,
+                stride,
+                len,
+                scatter,
+                value,
+            } => write!(
                 f,
                 "stripes {count} of {len} keys every {stride} from {first:?} {scatter:?} = {value:?}"
             ),
