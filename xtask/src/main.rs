@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask COMMAND`.
 
+mod capi;
 mod ci;
 mod project;
 mod replay;
@@ -28,6 +29,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Builds and installs the C library, a drop-in for libmmap.
+    Capi(capi::Arguments),
     /// Runs every check, as continuous integration does.
     Ci,
     /// Checks the rules of the project that no other tool checks.
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Test { arguments } => ci::test(&arguments),
+        Command::Capi(arguments) => capi::run(&arguments),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
     }
