@@ -100,20 +100,25 @@ fn succeed(command: &mut Command) -> String {
     stdout
 }
 
+/// Cargo in the project's folder. Flags that instrument this test, and the target
+/// that needs them, are not for what it builds.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+        command.env_remove(name);
+    }
+    command.current_dir(root()).args(arguments);
+    command
+}
+
 /// The static library, with debug assertions and overflow checks; built once.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let target = built().join("capi-library");
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        command.current_dir(root()).args(["rustc", "--lib"]);
-        command.args(["--features", "capi", "--crate-type", "staticlib"]);
-        command.arg("--target-dir").arg(&target);
-        // Flags that instrument this test are not for the library.
-        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
-            command.env_remove(name);
-        }
+        let mut command = cargo(&["rustc", "--lib", "--features", "capi"]);
+        command.args(["--crate-type", "staticlib", "--target-dir"]);
+        command.arg(&target);
         succeed(&mut command);
         target.join("debug/libgaptree.a")
     })
@@ -309,5 +314,23 @@ fn structs_and_constants_agree() {
     for compiler in compilers("layout.c") {
         let program = compile(compiler, "layout", "tests/c/layout.c", &[]);
         assert_eq!(succeed(&mut Command::new(program)), layout());
+    }
+}
+
+#[test]
+fn the_sandboxes_agree_with_the_kernel_and_with_each_other() {
+    let name = "sandbox.c";
+    if !cfg!(target_os = "linux") {
+        skipped(name, "it compares with Linux's /proc/self/maps");
+        return;
+    }
+    let compilers = compilers(name);
+    if compilers.is_empty() {
+        return;
+    }
+    let from_rust = succeed(&mut cargo(&["run", "--quiet", "--example", "sandbox"]));
+    for compiler in compilers {
+        let program = compile(compiler, name, "examples/sandbox.c", &SANITIZERS);
+        assert_eq!(succeed(&mut Command::new(program)), from_rust);
     }
 }
