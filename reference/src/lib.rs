@@ -1,1 +1,17 @@
-//! x
+//! The oracle of gaptree: models so simple that they are obviously right, the
+//! operation vocabulary, the lockstep drivers and the law suite.
+//!
+//! It depends on the library for the trait and plain data only, never for an
+//! algorithm. Fuzz targets, property tests and regressions all call the bodies
+//! in [`lockstep`].
+
+pub mod laws;
+pub mod lockstep;
+pub mod ops;
+mod position;
+mod space;
+mod store;
+
+pub use position::Position;
+pub use space::ReferenceSpace;
+pub use store::ReferenceStore;

@@ -1,0 +1,424 @@
+//! Operations of an [`AddrSpace`](gaptree::AddrSpace).
+
+use std::fmt;
+
+use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot};
+
+use super::{Call, Input, Walk};
+
+/// Bounds of a space, valid and small enough for one slot a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SpaceShape {
+    /// Address of the first byte.
+    pub start: u64,
+    /// Number of pages.
+    pub pages: u64,
+    /// Bytes a page.
+    pub page_size: u64,
+}
+
+impl SpaceShape {
+    /// Length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.pages * self.page_size
+    }
+
+    /// The address after the last byte, 0 for 2^64.
+    fn end(&self) -> u64 {
+        self.start.wrapping_add(self.size())
+    }
+
+    /// Two bytes choose page size and position: at the bottom and the top of
+    /// the 64-bit space, across 2^32 and 2^63, and in between.
+    pub fn decode(input: &mut Input<'_>) -> Option<Self> {
+        let page_size = input.pick(&[4096, 4096, 4096, 16384, 1, 1 << 21, 1 << 57])?;
+        let choice = input.byte()?;
+        let pages = [3, 12, 24, 60][usize::from(choice % 4)];
+        let half = pages / 2 * page_size;
+        let start = match choice / 4 % 5 {
+            0 => 0x10000_u64.next_multiple_of(page_size),
+            1 => 0,
+            2 => 0_u64.wrapping_sub(pages * page_size),
+            3 => (1_u64 << 32)
+                .saturating_sub(half)
+                .next_multiple_of(page_size),
+            _ => (1_u64 << 63) - half,
+        };
+        Some(Self {
+            start,
+            pages,
+            page_size,
+        })
+    }
+
+    /// Mostly the address of a page; also addresses inside pages, just outside
+    /// the space, and at powers of two.
+    fn address(&self, input: &mut Input<'_>) -> Option<u64> {
+        let page = |n: u64| self.start.wrapping_add(n.wrapping_mul(self.page_size));
+        Some(match input.byte()? {
+            choice @ 0..=199 => page(u64::from(choice) % self.pages),
+            200..=215 => {
+                let inside = u64::from(input.byte()?) % self.page_size;
+                page(u64::from(input.byte()?) % self.pages) + inside
+            }
+            216..=239 => input.pick(&[
+                self.start.wrapping_sub(self.page_size),
+                self.start.wrapping_sub(1),
+                self.start.wrapping_add(1),
+                self.end().wrapping_sub(self.page_size),
+                self.end().wrapping_sub(1),
+                self.end(),
+                self.end().wrapping_add(1),
+                self.end().wrapping_add(self.page_size),
+            ])?,
+            240..=251 => {
+                let edges = [
+                    0,
+                    self.page_size,
+                    1 << 31,
+                    1 << 32,
+                    1 << 47,
+                    1 << 63,
+                    u64::MAX,
+                ];
+                input.pick(&edges)?
+            }
+            252..=255 => u64::from_le_bytes(input.number(8)?.to_le_bytes()[..8].try_into().ok()?),
+        })
+    }
+
+    /// Mostly one to eleven pages; also lengths that round up, zero, around
+    /// the whole space, and powers of two.
+    fn length(&self, input: &mut Input<'_>) -> Option<u64> {
+        let page = self.page_size;
+        Some(match input.byte()? {
+            choice @ 0..=187 => (u64::from(choice) % 11 + 1).wrapping_mul(page),
+            choice @ 188..=207 => (u64::from(choice) % 5 + 1).wrapping_mul(page) - 1,
+            choice @ 208..=223 => (u64::from(choice) % 5).wrapping_mul(page) + 1,
+            224..=231 => 0,
+            232..=243 => {
+                let size = self.size();
+                let sizes = [size, size + page, size - page, size + 1, size - 1];
+                input.pick(&sizes)?
+            }
+            244..=253 => input.pick(&[
+                1,
+                1 << 31,
+                1 << 32,
+                1 << 47,
+                1 << 63,
+                u64::MAX,
+                0_u64.wrapping_sub(page),
+                0_u64.wrapping_sub(page).wrapping_add(1),
+                0_u64.wrapping_sub(self.start),
+            ])?,
+            254..=255 => u64::from_le_bytes(input.number(8)?.to_le_bytes()[..8].try_into().ok()?),
+        })
+    }
+
+    /// One of a few mappings; where it is linear, the offset that belongs to
+    /// `addr` in one of three files, so that neighbours are often contiguous.
+    fn mapping(&self, addr: u64, input: &mut Input<'_>) -> Option<Mapping> {
+        let prot = Prot(input.pick(&[1, 3, 3, 0, 5, 7])?);
+        let choice = input.byte()?;
+        let flags = if choice & 1 == 1 { 2 } else { 1 };
+        let distance = addr.wrapping_sub(self.start);
+        let shift = [0, 0, self.page_size, 0_u64.wrapping_sub(self.page_size)];
+        let offset = distance.wrapping_add(shift[usize::from(choice >> 1 & 3)]);
+        let mut mapping = match choice >> 3 & 3 {
+            0 | 1 => Mapping::anonymous(prot, flags),
+            2 => Mapping::file(prot, flags, 3, offset),
+            _ => Mapping {
+                offset_rule: OffsetRule::Verbatim,
+                ..Mapping::file(prot, flags, 3, offset % 0x4000)
+            },
+        };
+        mapping.original = choice >= 250;
+        Some(mapping)
+    }
+
+    fn options(&self, input: &mut Input<'_>) -> Option<MapOptions> {
+        let which = input.byte()?;
+        let hint = if which & 1 == 1 {
+            Some(self.address(input)?)
+        } else {
+            None
+        };
+        let window = if which & 2 == 2 {
+            Some((self.address(input)?, self.length(input)?))
+        } else {
+            None
+        };
+        let align = match input.byte()? {
+            0..=79 => 0,
+            80..=159 => self.page_size,
+            small @ 160..=207 => self.page_size.wrapping_mul(1 << (small % 5)),
+            any @ 208..=239 => 1 << (any % 64),
+            240..=255 => input.pick(&[3, self.page_size.wrapping_mul(3), u64::MAX])?,
+        };
+        let placement = if which & 4 == 4 {
+            Some(placement(input)?)
+        } else {
+            None
+        };
+        Some(MapOptions {
+            hint,
+            window,
+            align,
+            placement,
+        })
+    }
+}
+
+fn placement(input: &mut Input<'_>) -> Option<Placement> {
+    Some(match input.byte()? {
+        0..=89 => Placement::Lowest,
+        90..=179 => Placement::Highest,
+        seed => Placement::Random(u64::from(seed)),
+    })
+}
+
+/// One operation on a space.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "each variant is the operation of its name")]
+pub enum SpaceOp {
+    SetPlacement(Placement),
+    MapAny {
+        hint: Option<u64>,
+        len: u64,
+        mapping: Mapping,
+    },
+    MapAnyWith {
+        len: u64,
+        mapping: Mapping,
+        options: MapOptions,
+    },
+    FindFree {
+        len: u64,
+        options: MapOptions,
+    },
+    MapAt {
+        addr: u64,
+        len: u64,
+        mapping: Mapping,
+        call: Call,
+    },
+    MapFixedNoreplace {
+        addr: u64,
+        len: u64,
+        mapping: Mapping,
+    },
+    Unmap {
+        addr: u64,
+        len: u64,
+        call: Call,
+    },
+    Protect {
+        addr: u64,
+        len: u64,
+        prot: Prot,
+        holes: HolePolicy,
+        call: Call,
+    },
+    Query(u64),
+    CheckAccess {
+        addr: u64,
+        len: u64,
+        needs: Prot,
+    },
+    RegionsIn {
+        addr: u64,
+        len: u64,
+        walk: Walk,
+    },
+    Regions(Walk),
+    Gaps(Walk),
+    MarkOriginal,
+    UnmapNonOriginal(Call),
+    Reset,
+    /// Goes on with a clone after emptying the original.
+    Clone(Call),
+}
+
+impl SpaceOp {
+    /// The next operation on a space of this shape, or `None` where the input
+    /// ends.
+    pub fn decode(shape: &SpaceShape, input: &mut Input<'_>) -> Option<Self> {
+        let address = |input: &mut Input<'_>| shape.address(input);
+        let length = |input: &mut Input<'_>| shape.length(input);
+        Some(match input.byte()? {
+            0..=5 => Self::SetPlacement(placement(input)?),
+            6..=35 => {
+                let hint = if input.byte()? & 1 == 1 {
+                    Some(address(input)?)
+                } else {
+                    None
+                };
+                let len = length(input)?;
+                Self::MapAny {
+                    hint,
+                    len,
+                    mapping: shape.mapping(shape.start, input)?,
+                }
+            }
+            36..=60 => {
+                let (len, options) = (length(input)?, shape.options(input)?);
+                Self::MapAnyWith {
+                    len,
+                    mapping: shape.mapping(shape.start, input)?,
+                    options,
+                }
+            }
+            61..=70 => Self::FindFree {
+                len: length(input)?,
+                options: shape.options(input)?,
+            },
+            71..=105 => {
+                let (addr, len) = (address(input)?, length(input)?);
+                let mapping = shape.mapping(addr, input)?;
+                Self::MapAt {
+                    addr,
+                    len,
+                    mapping,
+                    call: Call::decode(input)?,
+                }
+            }
+            106..=120 => {
+                let (addr, len) = (address(input)?, length(input)?);
+                Self::MapFixedNoreplace {
+                    addr,
+                    len,
+                    mapping: shape.mapping(addr, input)?,
+                }
+            }
+            121..=155 => {
+                let (addr, len) = (address(input)?, length(input)?);
+                Self::Unmap {
+                    addr,
+                    len,
+                    call: Call::decode(input)?,
+                }
+            }
+            156..=190 => Self::Protect {
+                addr: address(input)?,
+                len: length(input)?,
+                prot: Prot(input.pick(&[0, 1, 3, 5])?),
+                holes: input.pick(&[
+                    HolePolicy::Skip,
+                    HolePolicy::StopAtHole,
+                    HolePolicy::RequireMapped,
+                ])?,
+                call: Call::decode(input)?,
+            },
+            191..=200 => Self::Query(address(input)?),
+            201..=215 => Self::CheckAccess {
+                addr: address(input)?,
+                len: length(input)?,
+                needs: Prot(input.pick(&[0, 1, 2])?),
+            },
+            216..=230 => Self::RegionsIn {
+                addr: address(input)?,
+                len: length(input)?,
+                walk: Walk(input.byte()?),
+            },
+            231..=235 => Self::Regions(Walk(input.byte()?)),
+            236..=240 => Self::Gaps(Walk(input.byte()?)),
+            241..=244 => Self::MarkOriginal,
+            245..=248 => Self::UnmapNonOriginal(Call::decode(input)?),
+            249 => Self::Reset,
+            250..=255 => Self::Clone(Call::decode(input)?),
+        })
+    }
+}
+
+/// A mapping on part of a line.
+struct Short<'a>(&'a Mapping);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Mapping {
+            prot,
+            flags,
+            fd,
+            offset,
+            offset_rule,
+            original,
+        } = self.0;
+        write!(
+            f,
+            "prot {} flags {flags} fd {fd} offset {offset:#x} {offset_rule:?}",
+            prot.0
+        )?;
+        if *original {
+            f.write_str(" original")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Display for SpaceOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetPlacement(placement) => write!(f, "set_placement {placement:?}"),
+            Self::MapAny { hint, len, mapping } => {
+                write!(f, "map_any hint {hint:x?} len {len:#x}: {}", Short(mapping))
+            }
+            Self::MapAnyWith {
+                len,
+                mapping,
+                options,
+            } => {
+                write!(
+                    f,
+                    "map_any_with len {len:#x} {options:x?}: {}",
+                    Short(mapping)
+                )
+            }
+            Self::FindFree { len, options } => write!(f, "find_free len {len:#x} {options:x?}"),
+            Self::MapAt {
+                addr,
+                len,
+                mapping,
+                call,
+            } => {
+                write!(f, "map_at {addr:#x} len {len:#x}: {}{call}", Short(mapping))
+            }
+            Self::MapFixedNoreplace { addr, len, mapping } => {
+                write!(
+                    f,
+                    "map_fixed_noreplace {addr:#x} len {len:#x}: {}",
+                    Short(mapping)
+                )
+            }
+            Self::Unmap { addr, len, call } => write!(f, "unmap {addr:#x} len {len:#x}{call}"),
+            Self::Protect {
+                addr,
+                len,
+                prot,
+                holes,
+                call,
+            } => {
+                write!(
+                    f,
+                    "protect {addr:#x} len {len:#x} prot {} {holes:?}{call}",
+                    prot.0
+                )
+            }
+            Self::Query(addr) => write!(f, "query {addr:#x}"),
+            Self::CheckAccess { addr, len, needs } => {
+                write!(f, "check_access {addr:#x} len {len:#x} needs {}", needs.0)
+            }
+            Self::RegionsIn { addr, len, walk } => {
+                write!(f, "regions_in {addr:#x} len {len:#x} {walk}")
+            }
+            Self::Regions(walk) => write!(f, "regions {walk}"),
+            Self::Gaps(walk) => write!(f, "gaps {walk}"),
+            Self::MarkOriginal => f.write_str("mark_original"),
+            Self::UnmapNonOriginal(call) => write!(f, "unmap_non_original{call}"),
+            Self::Reset => f.write_str("reset"),
+            Self::Clone(call) => write!(f, "clone{call}"),
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! The oracle of address spaces: one slot a page, and loops over pages.
+
+use gaptree::{
+    HolePolicy, MapOptions, Mapping, OffsetRule, Page, Placement, Prot, Region, SpaceError,
+};
+
+/// The number of addresses, 2^64.
+const ADDRESSES: u128 = 1 << 64;
+
+/// An address space as a list of pages, each with its own mapping; the
+/// results are those of [`gaptree::AddrSpace`], computed in 128-bit bytes.
+///
+/// Where `AddrSpace` picks an address, this offers every address that it may
+/// pick, [`places`](Self::places), and is told which one it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReferenceSpace {
+    start: u128,
+    page_size: u128,
+    placement: Placement,
+    /// What each page is mapped to, with the offset of the page itself.
+    pages: Vec<Option<Mapping>>,
+}
+
+/// The regions of consecutive pages, given as (address, mapping).
+fn regions_of(pages: impl Iterator<Item = (u128, Mapping)>, page_size: u128) -> Vec<Region> {
+    let mut regions: Vec<Region> = Vec::new();
+    for (addr, mapping) in pages {
+        if let Some(last) = regions.last_mut()
+            && u128::from(last.addr) + u128::from(last.len) == addr
+            && moved(last.mapping, u128::from(last.len)) == mapping
+        {
+            last.len = bytes(u128::from(last.len) + page_size);
+            continue;
+        }
+        regions.push(Region {
+            addr: bytes(addr),
+            len: bytes(page_size),
+            mapping,
+        });
+    }
+    regions
+}
+
+/// The mapping as it is `distance` bytes further on.
+fn moved(mapping: Mapping, distance: u128) -> Mapping {
+    let offset = match mapping.offset_rule {
+        OffsetRule::Linear => (u128::from(mapping.offset) + distance) % ADDRESSES,
+        OffsetRule::Verbatim => u128::from(mapping.offset),
+    };
+    Mapping {
+        offset: bytes(offset),
+        ..mapping
+    }
+}
+
+/// A number of bytes or an address that is known to be below 2^64.
+fn bytes(wide: u128) -> u64 {
+    u64::try_from(wide).expect("inside the space")
+}
+
+impl ReferenceSpace {
+    /// The most pages that a reference space may have.
+    pub const MAX_PAGES: u64 = 1 << 20;
+
+    /// An empty space of `len` bytes from `start`.
+    ///
+    /// # Errors
+    /// `BadSpace`, as [`new_is_valid`](Self::new_is_valid) says.
+    ///
+    /// # Panics
+    /// The space has more than [`MAX_PAGES`](Self::MAX_PAGES) pages.
+    pub fn new(start: u64, len: u64, page_size: u64) -> Result<Self, SpaceError> {
+        if !Self::new_is_valid(start, len, page_size) {
+            return Err(SpaceError::BadSpace);
+        }
+        let count = len / page_size;
+        assert!(
+            count <= Self::MAX_PAGES,
+            "{count} pages are too many for one slot a page"
+        );
+        let (start, page_size) = (u128::from(start), u128::from(page_size));
+        let pages = (0..count).map(|_| None).collect();
+        Ok(Self {
+            start,
+            page_size,
+            placement: Placement::Lowest,
+            pages,
+        })
+    }
+
+    /// Whether a space can have these bounds: the page size a power of two,
+    /// start and length multiples of it, at least one page, no more than
+    /// [`Page::LIMIT`], and nothing past 2^64.
+    #[must_use]
+    pub fn new_is_valid(start: u64, len: u64, page_size: u64) -> bool {
+        let powers: Vec<u64> = (0..64).map(|bit| 1 << bit).collect();
+        powers.contains(&page_size)
+            && start.is_multiple_of(page_size)
+            && len.is_multiple_of(page_size)
+            && len > 0
+            && len / page_size <= Page::LIMIT
+            && u128::from(start) + u128::from(len) <= ADDRESSES
+    }
+
+    /// Address of the first byte.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        bytes(self.start)
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        bytes(self.end() - self.start)
+    }
+
+    /// Bytes a page.
+    #[must_use]
+    pub fn page_size(&self) -> u64 {
+        bytes(self.page_size)
+    }
+
+    /// The address after the last byte, at most 2^64.
+    fn end(&self) -> u128 {
+        self.start + self.pages.len() as u128 * self.page_size
+    }
+
+    /// What decides where `map_any` maps.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        self.placement
+    }
+
+    /// Changes what decides where `map_any` maps.
+    pub fn set_placement(&mut self, placement: Placement) {
+        self.placement = placement;
+    }
+
+    /// Address of a page.
+    fn addr(&self, index: usize) -> u128 {
+        self.start + index as u128 * self.page_size
+    }
+
+    /// The page that contains an address.
+    fn index(&self, addr: u128) -> Option<usize> {
+        (0..self.pages.len()).find(|&i| {
+            let page = self.addr(i);
+            page <= addr && addr < page + self.page_size
+        })
+    }
+
+    /// A length rounded up to whole pages, in bytes.
+    fn round_up(&self, len: u64) -> u128 {
+        u128::from(len).div_ceil(self.page_size) * self.page_size
+    }
+
+    /// The pages of a fixed range, or why it is refused.
+    fn fixed(&self, addr: u64, len: u64) -> Result<Vec<usize>, SpaceError> {
+        let first = u128::from(addr);
+        let after = first + self.round_up(len);
+        if len == 0 {
+            return Err(SpaceError::ZeroLength);
+        }
+        if !first.is_multiple_of(self.page_size) {
+            return Err(SpaceError::Misaligned);
+        }
+        if first < self.start || after > self.end() {
+            return Err(SpaceError::OutsideSpace);
+        }
+        let inside = |&i: &usize| first <= self.addr(i) && self.addr(i) < after;
+        Ok((0..self.pages.len()).filter(inside).collect())
+    }
+
+    /// Every address at which `map_any_with` may map, ascending: one for a
+    /// hint that is taken and for `Lowest` and `Highest`, all that fit for
+    /// `Random`.
+    ///
+    /// # Errors
+    /// As `map_any_with`.
+    pub fn places(&self, len: u64, options: &MapOptions) -> Result<Vec<u64>, SpaceError> {
+        if len == 0 {
+            return Err(SpaceError::ZeroLength);
+        }
+        if options.align != 0 && !options.align.is_power_of_two() {
+            return Err(SpaceError::BadAlignment);
+        }
+        let fits = self.starts_that_fit(len, options);
+        if let Some(hint) = options.hint
+            && fits.contains(&hint)
+        {
+            return Ok(vec![hint]);
+        }
+        let (Some(&lowest), Some(&highest)) = (fits.first(), fits.last()) else {
+            return Err(SpaceError::NoMemory);
+        };
+        Ok(match options.placement.unwrap_or(self.placement) {
+            Placement::Lowest => vec![lowest],
+            Placement::Highest => vec![highest],
+            Placement::Random(_) => fits,
+        })
+    }
+
+    /// Every page-aligned address inside window and alignment from which
+    /// `len` bytes, rounded up, are free; ascending.
+    #[must_use]
+    pub fn starts_that_fit(&self, len: u64, options: &MapOptions) -> Vec<u64> {
+        let len = self.round_up(len);
+        let (low, high) = match options.window {
+            Some((addr, len)) => (u128::from(addr), u128::from(addr) + u128::from(len)),
+            None => (self.start, self.end()),
+        };
+        let align = u128::from(options.align).max(1);
+        let mut free = 0;
+        let mut starts = Vec::new();
+        // Backwards, with the number of free bytes that follow.
+        for i in (0..self.pages.len()).rev() {
+            let page = self.addr(i);
+            let inside = page + self.page_size <= high;
+            free = if inside && self.pages[i].is_none() {
+                free + self.page_size
+            } else {
+                0
+            };
+            if free >= len && page >= low && page.is_multiple_of(align) {
+                starts.push(bytes(page));
+            }
+        }
+        starts.reverse();
+        starts
+    }
+
+    /// The regions that some pages make up.
+    fn regions_of(&self, pages: &[usize]) -> Vec<Region> {
+        let mapped = pages
+            .iter()
+            .filter_map(|&i| Some((self.addr(i), self.pages[i]?)));
+        regions_of(mapped, self.page_size)
+    }
+
+    /// Maps pages, the offset that of the first one.
+    fn set(&mut self, pages: &[usize], mapping: Mapping) {
+        for (n, &i) in pages.iter().enumerate() {
+            self.pages[i] = Some(moved(mapping, n as u128 * self.page_size));
+        }
+    }
+
+    /// Unmaps pages, region by region, each before it is reported: a sink that
+    /// panics keeps what was not reported yet.
+    fn take(&mut self, pages: &[usize], mut sink: impl FnMut(Region)) {
+        for region in self.regions_of(pages) {
+            for i in self.pages_of(&region) {
+                self.pages[i] = None;
+            }
+            sink(region);
+        }
+    }
+
+    /// The pages of a region.
+    fn pages_of(&self, region: &Region) -> Vec<usize> {
+        let (first, after) = (
+            u128::from(region.addr),
+            u128::from(region.addr) + u128::from(region.len),
+        );
+        let inside = |&i: &usize| first <= self.addr(i) && self.addr(i) < after;
+        (0..self.pages.len()).filter(inside).collect()
+    }
+
+    /// Maps a range; reports what it replaces.
+    ///
+    /// # Errors
+    /// `ZeroLength`, `Misaligned`, `OutsideSpace`.
+    pub fn map_at(
+        &mut self,
+        addr: u64,
+        len: u64,
+        mapping: Mapping,
+        sink: impl FnMut(Region),
+    ) -> Result<(), SpaceError> {
+        let pages = self.fixed(addr, len)?;
+        self.take(&pages, sink);
+        self.set(&pages, mapping);
+        Ok(())
+    }
+
+    /// Maps a range that is free.
+    ///
+    /// # Errors
+    /// `ZeroLength`, `Misaligned`, `OutsideSpace`, `Exists`.
+    pub fn map_fixed_noreplace(
+        &mut self,
+        addr: u64,
+        len: u64,
+        mapping: Mapping,
+    ) -> Result<(), SpaceError> {
+        let pages = self.fixed(addr, len)?;
+        if pages.iter().any(|&i| self.pages[i].is_some()) {
+            return Err(SpaceError::Exists);
+        }
+        self.set(&pages, mapping);
+        Ok(())
+    }
+
+    /// Unmaps a range; reports what was mapped.
+    ///
+    /// # Errors
+    /// `ZeroLength`, `Misaligned`, `OutsideSpace`.
+    pub fn unmap(
+        &mut self,
+        addr: u64,
+        len: u64,
+        sink: impl FnMut(Region),
+    ) -> Result<(), SpaceError> {
+        let pages = self.fixed(addr, len)?;
+        self.take(&pages, sink);
+        Ok(())
+    }
+
+    /// Changes the protection of a range; reports what it was.
+    ///
+    /// # Errors
+    /// `ZeroLength`, `Misaligned`, `OutsideSpace`; `NoMemory` for a hole that
+    /// the policy does not pass over.
+    pub fn protect(
+        &mut self,
+        addr: u64,
+        len: u64,
+        prot: Prot,
+        holes: HolePolicy,
+        mut sink: impl FnMut(Region),
+    ) -> Result<(), SpaceError> {
+        let pages = self.fixed(addr, len)?;
+        let first_hole = pages.iter().position(|&i| self.pages[i].is_none());
+        let (changed, result) = match (holes, first_hole) {
+            (HolePolicy::Skip, _) | (_, None) => (&pages[..], Ok(())),
+            (HolePolicy::StopAtHole, Some(hole)) => (&pages[..hole], Err(SpaceError::NoMemory)),
+            (HolePolicy::RequireMapped, Some(_)) => (&pages[..0], Err(SpaceError::NoMemory)),
+        };
+        for region in self.regions_of(changed) {
+            sink(region);
+            for i in self.pages_of(&region) {
+                if let Some(mapping) = &mut self.pages[i] {
+                    mapping.prot = prot;
+                }
+            }
+        }
+        result
+    }
+
+    /// The region that contains an address, whole.
+    #[must_use]
+    pub fn query(&self, addr: u64) -> Option<Region> {
+        let contains = |region: &Region| addr >= region.addr && addr - region.addr < region.len;
+        self.regions().into_iter().find(contains)
+    }
+
+    /// The first byte of a range that is not mapped or whose mapping is not
+    /// allowed; the address after the last one is 0.
+    ///
+    /// # Errors
+    /// That address.
+    pub fn check_access(
+        &self,
+        addr: u64,
+        len: u64,
+        mut allow: impl FnMut(&Mapping) -> bool,
+    ) -> Result<(), u64> {
+        let mut at = u128::from(addr);
+        let end = at + u128::from(len);
+        while at < end {
+            let page = self
+                .index(at)
+                .filter(|&i| self.pages[i].as_ref().is_some_and(&mut allow));
+            let Some(page) = page else {
+                return Err(bytes(at % ADDRESSES));
+            };
+            at = self.addr(page) + self.page_size;
+        }
+        Ok(())
+    }
+
+    /// Marks everything that is mapped.
+    pub fn mark_original(&mut self) {
+        for mapping in self.pages.iter_mut().flatten() {
+            mapping.original = true;
+        }
+    }
+
+    /// Unmaps and reports everything that is not marked.
+    pub fn unmap_non_original(&mut self, sink: impl FnMut(Region)) {
+        let unmarked = |&i: &usize| self.pages[i].is_some_and(|mapping| !mapping.original);
+        let pages: Vec<usize> = (0..self.pages.len()).filter(unmarked).collect();
+        self.take(&pages, sink);
+    }
+
+    /// Unmaps everything; the placement stays.
+    pub fn reset(&mut self) {
+        self.pages.fill(None);
+    }
+
+    /// All regions, ascending.
+    #[must_use]
+    pub fn regions(&self) -> Vec<Region> {
+        self.regions_of(&(0..self.pages.len()).collect::<Vec<_>>())
+    }
+
+    /// The regions that share a byte with a range, whole.
+    #[must_use]
+    pub fn regions_in(&self, addr: u64, len: u64) -> Vec<Region> {
+        let (low, high) = (u128::from(addr), u128::from(addr) + u128::from(len));
+        let shares_a_byte = |region: &Region| {
+            let (first, after) = (
+                u128::from(region.addr),
+                u128::from(region.addr) + u128::from(region.len),
+            );
+            low.max(first) < high.min(after)
+        };
+        self.regions().into_iter().filter(shares_a_byte).collect()
+    }
+
+    /// The maximal runs of free pages, as address and length.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<(u64, u64)> {
+        let free: Vec<Option<Mapping>> = self
+            .pages
+            .iter()
+            .map(|page| page.is_none().then_some(Mapping::anonymous(Prot::NONE, 0)))
+            .collect();
+        let inverse = Self {
+            pages: free,
+            ..self.clone()
+        };
+        inverse
+            .regions()
+            .iter()
+            .map(|region| (region.addr, region.len))
+            .collect()
+    }
+
+    /// The number of regions.
+    #[must_use]
+    pub fn region_count(&self) -> usize {
+        self.regions().len()
+    }
+
+    /// How many bytes are mapped.
+    #[must_use]
+    pub fn mapped_bytes(&self) -> u64 {
+        bytes(self.pages.iter().flatten().count() as u128 * self.page_size)
+    }
+
+    /// The length of the longest gap in bytes, 0 if there is none.
+    #[must_use]
+    pub fn largest_gap(&self) -> u64 {
+        self.gaps().iter().map(|&(_, len)| len).max().unwrap_or(0)
+    }
+}
