@@ -1,5 +1,5 @@
 //! The oracle of gaptree: models so simple that they are obviously right, the
-//! operation vocabulary, the lockstep drivers and the law suite.
+//! operation vocabulary, the lockstep drivers, the law suite and the trace format.
 //!
 //! It depends on the library for the trait and plain data only, never for an
 //! algorithm. Fuzz targets, property tests and regressions all call the bodies
@@ -11,6 +11,7 @@ pub mod ops;
 mod position;
 mod space;
 mod store;
+pub mod trace;
 
 pub use position::Position;
 pub use space::ReferenceSpace;

@@ -1,2 +1,44 @@
-//! x
-fn main() {}
+//! The project's own commands: `cargo xtask COMMAND`.
+
+mod ci;
+mod project;
+mod replay;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Replays memory system calls of real programs and compares every answer
+    /// with the kernel's.
+    Replay(replay::Arguments),
+    /// Runs the whole test suite; further arguments go to `cargo test`.
+    Test {
+        /// Passed on to `cargo test --workspace`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Runs every check, as continuous integration does.
+    Ci,
+    /// Checks the rules of the project that no other tool checks.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Test { arguments } => ci::test(&arguments),
+        Command::Ci => ci::run(),
+        Command::Tidy => tidy::run(),
+    }
+}

@@ -1,0 +1,190 @@
+//! `cargo xtask ci` and `cargo xtask test`: the checks, one after the other.
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::Instant;
+
+use crate::project;
+use crate::tidy;
+
+/// How a step ended.
+enum Outcome {
+    Passed,
+    Failed,
+    /// It could not run here; why.
+    Skipped(String),
+}
+
+/// A check: its name, and what runs it.
+type Step = (&'static str, fn() -> io::Result<Outcome>);
+
+const STEPS: &[Step] = &[
+    ("formatting", || check(&["fmt", "--all", "--check"])),
+    ("tidy", || {
+        Ok(if tidy::report() {
+            Outcome::Passed
+        } else {
+            Outcome::Failed
+        })
+    }),
+    ("clippy", || {
+        check(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ])
+    }),
+    ("documentation", documentation),
+    ("tests", || Ok(outcome(test_command(&[]).status()?))),
+    ("tests without SSE2 intrinsics", scalar_tests),
+    ("build without std", || {
+        check(&["build", "--package", "gaptree", "--no-default-features"])
+    }),
+    ("link without std", no_std),
+    ("fuzz targets compile", fuzz_targets),
+    ("replay, btree", || replay("btree")),
+    ("replay, sorted-vec", || replay("sorted-vec")),
+    ("replay, reference", || replay("reference")),
+];
+
+/// Runs every step, also after one has failed.
+pub(crate) fn run() -> ExitCode {
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for (name, step) in STEPS {
+        println!("== {name}");
+        let begin = Instant::now();
+        let outcome = step();
+        let seconds = begin.elapsed().as_secs_f64();
+        match outcome {
+            Ok(Outcome::Passed) => {
+                passed += 1;
+                println!("== {name}: passed in {seconds:.1} s");
+            }
+            Ok(Outcome::Failed) => {
+                failed += 1;
+                println!("== {name}: FAILED after {seconds:.1} s");
+            }
+            Ok(Outcome::Skipped(reason)) => {
+                skipped += 1;
+                println!("== {name}: skipped: {reason}");
+            }
+            Err(error) => {
+                failed += 1;
+                println!("== {name}: FAILED, could not be started: {error}");
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// `cargo xtask test`: the whole suite, with further arguments for `cargo test`.
+pub(crate) fn test(arguments: &[String]) -> ExitCode {
+    match test_command(arguments).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: cannot run cargo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test_command(arguments: &[String]) -> Command {
+    let mut command = project::cargo(&["test", "--workspace"]);
+    command.args(arguments);
+    command
+}
+
+fn outcome(status: ExitStatus) -> Outcome {
+    if status.success() {
+        Outcome::Passed
+    } else {
+        Outcome::Failed
+    }
+}
+
+fn check(arguments: &[&str]) -> io::Result<Outcome> {
+    Ok(outcome(project::cargo(arguments).status()?))
+}
+
+fn documentation() -> io::Result<Outcome> {
+    let mut command = project::cargo(&["doc", "--workspace", "--no-deps"]);
+    Ok(outcome(
+        command.env("RUSTDOCFLAGS", "-D warnings").status()?,
+    ))
+}
+
+/// The library's own tests with the scalar twins of its SSE2 loops; in a target
+/// folder of their own, as the flags would make cargo build everything again.
+fn scalar_tests() -> io::Result<Outcome> {
+    let mut flags = env::var_os("RUSTFLAGS").unwrap_or_else(OsString::new);
+    flags.push(" --cfg gaptree_scalar");
+    let target = target_folder("scalar")?;
+    let mut command = project::cargo(&["test", "--package", "gaptree", "--lib", "--target-dir"]);
+    Ok(outcome(
+        command.arg(target).env("RUSTFLAGS", flags).status()?,
+    ))
+}
+
+/// A library without std that has its own panic handler: if anything pulled in
+/// std, there would be two.
+fn no_std() -> io::Result<Outcome> {
+    let target = target_folder("no_std")?;
+    let mut command = project::cargo(&[
+        "build",
+        "--manifest-path",
+        "tests/no_std/Cargo.toml",
+        "--target-dir",
+    ]);
+    Ok(outcome(command.arg(target).status()?))
+}
+
+fn fuzz_targets() -> io::Result<Outcome> {
+    if !project::root().join("fuzz/Cargo.toml").is_file() {
+        return Ok(Outcome::Skipped("there are no fuzz targets".to_owned()));
+    }
+    let compiler = env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    let found = Command::new(&compiler)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    if !found.is_ok_and(|status| status.success()) {
+        let reason = format!(
+            "libFuzzer needs a C++ compiler, and `{}` does not run",
+            compiler.display()
+        );
+        return Ok(Outcome::Skipped(reason));
+    }
+    check(&[
+        "build",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--target-dir",
+        "fuzz/target",
+    ])
+}
+
+/// The recordings on one engine, by this very program.
+fn replay(store: &str) -> io::Result<Outcome> {
+    let mut command = Command::new(env::current_exe()?);
+    command
+        .current_dir(project::root())
+        .args(["replay", "--store", store]);
+    Ok(outcome(command.status()?))
+}
+
+/// A folder of its own inside cargo's target folder.
+fn target_folder(name: &str) -> io::Result<OsString> {
+    let metadata = project::metadata().map_err(io::Error::other)?;
+    Ok(metadata.target_directory.join(name).into_os_string())
+}

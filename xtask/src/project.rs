@@ -1,0 +1,69 @@
+//! Where the project is, and commands run in it.
+
+use std::env;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+use cargo_metadata::MetadataCommand;
+
+/// The folder of the workspace.
+pub(crate) fn root() -> PathBuf {
+    // Set by `cargo run`; a binary that was copied elsewhere still knows where
+    // it was built.
+    let package = env::var_os("CARGO_MANIFEST_DIR");
+    let package = package.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().map_or(package.clone(), Path::to_path_buf)
+}
+
+/// A path of the project as seen from the current folder.
+pub(crate) fn from_here(path: &str) -> PathBuf {
+    let target = root().join(path);
+    match env::current_dir() {
+        Ok(here) => relative(&here, &target),
+        Err(_) => target,
+    }
+}
+
+/// The way from one absolute folder to another.
+fn relative(from: &Path, to: &Path) -> PathBuf {
+    let (from, to): (Vec<Component>, Vec<Component>) =
+        (from.components().collect(), to.components().collect());
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = from[common..].iter().map(|_| Component::ParentDir);
+    up.chain(to[common..].iter().copied()).collect()
+}
+
+/// `cargo` with arguments, in the project's folder.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+/// What cargo knows about the project's packages and their dependencies.
+pub(crate) fn metadata() -> cargo_metadata::Result<cargo_metadata::Metadata> {
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .exec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Path, relative, root};
+
+    #[test]
+    fn the_root_holds_this_package() {
+        assert!(root().join("xtask/Cargo.toml").is_file());
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_current_folder() {
+        for (from, to, way) in [
+            ("/a/b", "/a/b/tests/traces", "tests/traces"),
+            ("/a/b/src/btree", "/a/b/tests", "../../tests"),
+            ("/a/b", "/c", "../../c"),
+        ] {
+            assert_eq!(relative(Path::new(from), Path::new(to)), Path::new(way));
+        }
+    }
+}
