@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask COMMAND`.
 
 mod ci;
+mod kernel;
 mod project;
 mod replay;
 mod tidy;
@@ -28,6 +29,9 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Makes random memory calls in this process and compares every answer and
+    /// the whole listing with an address space.
+    Kernel(kernel::Arguments),
     /// Runs every check, as continuous integration does.
     Ci,
     /// Checks the rules of the project that no other tool checks.
@@ -35,9 +39,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(status) = reference::kernel::as_child() {
+        return status;
+    }
     match Arguments::parse().command {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Test { arguments } => ci::test(&arguments),
+        Command::Kernel(arguments) => kernel::run(&arguments),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
     }
