@@ -7,7 +7,6 @@
 //! longer than `len`; user code that panics in between finds the rest put back.
 
 use core::marker::PhantomData;
-use core::mem;
 use core::ops::Range;
 
 use arrayvec::ArrayVec;
@@ -24,8 +23,16 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     fn len(&self) -> usize;
     fn set_len(&mut self, len: usize);
     /// Starts, ends and values, detached slots included.
-    fn columns(&self) -> (&[R], &[R], &[V]);
     fn columns_mut(&mut self) -> (&mut [R], &mut [R], &mut [V]);
+    fn start(&self, slot: usize) -> R;
+    fn end(&self, slot: usize) -> R;
+    fn value(&self, slot: usize) -> &V;
+    fn set_start(&mut self, slot: usize, start: R);
+    fn set_end(&mut self, slot: usize, end: R);
+    /// Gives a slot another value and returns the old one.
+    fn replace(&mut self, slot: usize, value: V) -> V;
+    /// How many slots are detached.
+    fn detached(&self) -> usize;
     /// Whether that many slots can be added without memory.
     fn has_room(&self, slots: usize) -> bool;
     /// Adds a slot before `slot`; nothing is detached and there is room.
@@ -47,37 +54,17 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     /// them used to be `was` long.
     fn regap(&mut self, was: R, slots: Range<usize>);
 
-    fn start(&self, slot: usize) -> R {
-        self.columns().0[slot]
-    }
-
-    fn end(&self, slot: usize) -> R {
-        self.columns().1[slot]
-    }
-
-    fn value(&self, slot: usize) -> &V {
-        &self.columns().2[slot]
-    }
-
-    fn set_start(&mut self, slot: usize, start: R) {
-        self.columns_mut().0[slot] = start;
-    }
-
-    fn set_end(&mut self, slot: usize, end: R) {
-        self.columns_mut().1[slot] = end;
-    }
-
     /// The length of the gap before a slot; zero before the first.
+    #[inline]
     fn gap_before(&self, slot: usize) -> R {
-        let (starts, ends, _) = self.columns();
-        if slot == 0 {
-            R::ZERO
-        } else {
-            starts[slot].minus(ends[slot - 1])
+        match slot.checked_sub(1) {
+            None => R::ZERO,
+            Some(below) => self.start(slot).minus(self.end(below)),
         }
     }
 
     /// The longest gap before slots `slots.start..=slots.end`.
+    #[inline]
     fn longest_before(&self, slots: Range<usize>) -> R {
         let end = self.len().min(slots.end + 1);
         let gaps = (slots.start..end).map(|slot| self.gap_before(slot));
@@ -100,10 +87,12 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     }
 
     /// Pops the lowest detached slot.
+    #[inline]
     fn next_detached(&mut self) -> Option<(R, R, V)> {
-        (self.columns().2.len() > self.len())
-            .then(|| self.pop())
-            .flatten()
+        if self.detached() == 0 {
+            return None;
+        }
+        self.pop()
     }
 
     /// Puts all detached slots back before `slot`.
@@ -179,9 +168,9 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
             self.open(taken.start, new_start, new_end, value);
             None
         } else {
-            let (starts, ends, values) = self.columns_mut();
-            (starts[taken.start], ends[taken.start]) = (new_start, new_end);
-            let replaced = mem::replace(&mut values[taken.start], value);
+            self.set_start(taken.start, new_start);
+            self.set_end(taken.start, new_end);
+            let replaced = self.replace(taken.start, value);
             if taken.len() > 1 {
                 self.detach(taken.start + 1..taken.end);
             }
@@ -337,7 +326,7 @@ struct Detached<'a, R: Ordinal, V: Clone + PartialEq, T: Run<R, V>> {
 
 impl<R: Ordinal, V: Clone + PartialEq, T: Run<R, V>> Drop for Detached<'_, R, V, T> {
     fn drop(&mut self) {
-        if self.run.columns().2.len() > self.run.len() {
+        if self.run.detached() > 0 {
             self.run.reattach(self.slot);
         }
     }

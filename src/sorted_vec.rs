@@ -152,12 +152,36 @@ impl<K: Key, V: Clone + PartialEq> Run<K::Ordinal, V> for SortedVecStore<K, V> {
         self.len = len;
     }
 
-    fn columns(&self) -> (&[K::Ordinal], &[K::Ordinal], &[V]) {
-        (&self.starts, &self.ends, &self.values)
-    }
-
     fn columns_mut(&mut self) -> (&mut [K::Ordinal], &mut [K::Ordinal], &mut [V]) {
         (&mut self.starts, &mut self.ends, &mut self.values)
+    }
+
+    fn start(&self, slot: usize) -> K::Ordinal {
+        self.starts[slot]
+    }
+
+    fn end(&self, slot: usize) -> K::Ordinal {
+        self.ends[slot]
+    }
+
+    fn value(&self, slot: usize) -> &V {
+        &self.values[slot]
+    }
+
+    fn set_start(&mut self, slot: usize, start: K::Ordinal) {
+        self.starts[slot] = start;
+    }
+
+    fn set_end(&mut self, slot: usize, end: K::Ordinal) {
+        self.ends[slot] = end;
+    }
+
+    fn replace(&mut self, slot: usize, value: V) -> V {
+        mem::replace(&mut self.values[slot], value)
+    }
+
+    fn detached(&self) -> usize {
+        self.values.len() - self.len
     }
 
     fn has_room(&self, slots: usize) -> bool {

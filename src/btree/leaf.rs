@@ -1,5 +1,6 @@
 //! A leaf: up to `B` entries in columns, and the longest gap between them.
 
+use core::mem;
 use core::ops::Range;
 
 use arrayvec::ArrayVec;
@@ -116,12 +117,6 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
     }
 
     #[inline]
-    fn columns(&self) -> (&[R], &[R], &[V]) {
-        let slots = self.values.len();
-        (&self.starts[..slots], &self.ends[..slots], &self.values)
-    }
-
-    #[inline]
     fn columns_mut(&mut self) -> (&mut [R], &mut [R], &mut [V]) {
         let slots = self.values.len();
         (
@@ -129,6 +124,41 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
             &mut self.ends[..slots],
             &mut self.values,
         )
+    }
+
+    #[inline]
+    fn start(&self, slot: usize) -> R {
+        self.starts[slot]
+    }
+
+    #[inline]
+    fn end(&self, slot: usize) -> R {
+        self.ends[slot]
+    }
+
+    #[inline]
+    fn value(&self, slot: usize) -> &V {
+        &self.values[slot]
+    }
+
+    #[inline]
+    fn set_start(&mut self, slot: usize, start: R) {
+        self.starts[slot] = start;
+    }
+
+    #[inline]
+    fn set_end(&mut self, slot: usize, end: R) {
+        self.ends[slot] = end;
+    }
+
+    #[inline]
+    fn replace(&mut self, slot: usize, value: V) -> V {
+        mem::replace(&mut self.values[slot], value)
+    }
+
+    #[inline]
+    fn detached(&self) -> usize {
+        self.values.len() - self.len
     }
 
     #[inline]

@@ -44,7 +44,9 @@ impl Request {
     /// mapping could hold a huge page: semantics §7.
     fn huge_offset(&self) -> Option<u64> {
         match self.backing {
-            Backing::Anonymous => (self.hint == 0 && self.len.is_multiple_of(HUGE)).then_some(0),
+            Backing::Anonymous => {
+                (self.hint < PAGE_SIZE && self.len.is_multiple_of(HUGE)).then_some(0)
+            }
             Backing::Shared => None,
             Backing::File(offset) => {
                 let end = offset.checked_add(self.len)?;
@@ -156,4 +158,157 @@ where
     let grows = next.mapping.flags & GROWSDOWN != 0;
     let limit = next.addr.saturating_sub(GUARD);
     (grows && end > limit).then_some(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use gaptree::{AddrSpace, Mapping, Prot};
+
+    use super::{Backing, GROWSDOWN, GUARD, HUGE, LOWEST, PAGE_SIZE, Request, Rule};
+
+    const BASE: u64 = 0x7000_0000;
+
+    /// A space in which the given ranges, address and length, are taken.
+    fn space(taken: &[(u64, u64)]) -> AddrSpace {
+        let mut space = AddrSpace::new(0, 0x8000_0000, PAGE_SIZE).unwrap();
+        for &(addr, len) in taken {
+            let mapping = Mapping::anonymous(Prot::READ, 0);
+            space.map_fixed_noreplace(addr, len, mapping).unwrap();
+        }
+        space
+    }
+
+    fn place(space: &AddrSpace, guarded: bool, request: Request) -> Option<u64> {
+        let options = Rule {
+            base: BASE,
+            guarded,
+        }
+        .options(space, request)?;
+        space.find_free(request.len, &options).ok()
+    }
+
+    fn anonymous(hint: u64, len: u64) -> Request {
+        Request {
+            hint,
+            len,
+            backing: Backing::Anonymous,
+        }
+    }
+
+    #[test]
+    fn without_a_hint_it_is_the_highest_gap_below_the_base() {
+        let space = space(&[(BASE - 0x3000, 0x1000)]);
+        assert_eq!(
+            place(&space, false, anonymous(0, 0x2000)),
+            Some(BASE - 0x2000)
+        );
+        assert_eq!(
+            place(&space, false, anonymous(0, 0x3000)),
+            Some(BASE - 0x6000)
+        );
+        assert_eq!(place(&space, false, anonymous(0, BASE)), None);
+    }
+
+    #[test]
+    fn huge_pages_align_what_could_hold_one() {
+        let taken = space(&[(BASE - 0x1000, 0x1000)]);
+        // The highest gap for 2 MiB more ends at BASE - 0x1000.
+        assert_eq!(
+            place(&taken, false, anonymous(0, HUGE)),
+            Some(BASE - 2 * HUGE)
+        );
+        let file = |offset, len| Request {
+            hint: 0,
+            len,
+            backing: Backing::File(offset),
+        };
+        assert_eq!(
+            place(&taken, false, file(0x3000, 2 * HUGE)),
+            Some(BASE - 3 * HUGE + 0x3000)
+        );
+        // Not aligned: shared memory, odd lengths, a file range without a whole one.
+        let shared = Request {
+            hint: 0,
+            len: HUGE,
+            backing: Backing::Shared,
+        };
+        assert_eq!(place(&taken, false, shared), Some(BASE - 0x1000 - HUGE));
+        let odd = HUGE + PAGE_SIZE;
+        assert_eq!(
+            place(&taken, false, anonymous(0, odd)),
+            Some(BASE - 0x1000 - odd)
+        );
+        assert_eq!(
+            place(&taken, false, file(0x1000, odd)),
+            Some(BASE - 0x1000 - odd)
+        );
+        // Aligned already: the kernel goes to the end of the padding.
+        assert_eq!(
+            place(&space(&[]), false, anonymous(0, HUGE)),
+            Some(BASE - HUGE)
+        );
+        // No room for the padding: the plain search.
+        let full = space(&[(0, BASE - HUGE - 0x1000), (BASE - 0x1000, 0x1000)]);
+        assert_eq!(
+            place(&full, false, anonymous(0, HUGE)),
+            Some(BASE - HUGE - 0x1000)
+        );
+    }
+
+    #[test]
+    fn a_hint_is_rounded_down_and_taken_if_free() {
+        let space = space(&[(0x20_0000, 0x1000)]);
+        let hinted = |hint, len| place(&space, false, anonymous(hint, len));
+        assert_eq!(hinted(0x40_0fff, 0x1000), Some(0x40_0000));
+        assert_eq!(hinted(0x1f_f000, 0x1000), Some(0x1f_f000));
+        assert_eq!(hinted(0x1f_f000, 0x2000), Some(BASE - 0x2000));
+        assert_eq!(hinted(0x2000, 0x1000), Some(LOWEST));
+        assert_eq!(hinted(0xfff, 0x1000), Some(BASE - 0x1000));
+        assert_eq!(hinted(BASE + 0x1000, 0x1000), Some(BASE + 0x1000));
+        assert_eq!(hinted(BASE - 0x1000, 0x2000), Some(BASE - 0x1000));
+        // A hint that is not free loses the alignment too.
+        assert_eq!(hinted(0x20_0000, HUGE), Some(BASE - HUGE));
+        // A file that could hold a huge page needs the padding at its hint.
+        let file = |hint| Request {
+            hint,
+            len: HUGE,
+            backing: Backing::File(0),
+        };
+        assert_eq!(place(&space, false, file(0x30_1000)), Some(0x30_1000));
+        assert_eq!(
+            place(&space, false, file(LOWEST + HUGE)),
+            Some(LOWEST + HUGE)
+        );
+        assert_eq!(place(&space, false, file(0x1_0000)), Some(BASE - HUGE));
+    }
+
+    #[test]
+    fn room_is_kept_below_what_grows_downwards() {
+        let mut space = space(&[]);
+        let stack = Mapping::anonymous(Prot::READ, GROWSDOWN);
+        space
+            .map_fixed_noreplace(BASE + 2 * GUARD, 0x1000, stack)
+            .unwrap();
+        assert_eq!(
+            place(&space, false, anonymous(BASE + GUARD, 0x1000)),
+            Some(BASE - 0x1000)
+        );
+        let below = BASE + GUARD - 0x1000;
+        assert_eq!(place(&space, false, anonymous(below, 0x1000)), Some(below));
+        let low = BASE - 0x2000;
+        space.map_fixed_noreplace(low, 0x1000, stack).unwrap();
+        assert_eq!(
+            place(&space, true, anonymous(0, 0x1000)),
+            Some(BASE - 0x1000)
+        );
+        assert_eq!(
+            place(&space, true, anonymous(0, 0x2000)),
+            Some(low - GUARD - 0x2000)
+        );
+        let hint = low - 0x3000;
+        assert_eq!(
+            place(&space, true, anonymous(hint, 0x2000)),
+            Some(low - GUARD - 0x2000)
+        );
+    }
 }

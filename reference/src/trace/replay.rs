@@ -300,3 +300,226 @@ fn maps(op: &Op, addr: u64) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use gaptree::{BTreeStore, Page, PageMapping};
+
+    use super::super::faults::Fault;
+    use super::super::header::Trace;
+    use super::super::listing::Listing;
+    use super::super::source::Source;
+    use super::{Exceptions, Recording, Report};
+
+    const START: &str = "init 400000 402000 5 2 0 1000\ninit 7f0000000000 7f0000001000 1 2 1 0\n\
+        init 7ff000000000 7ff000004000 3 122 - 0 # [stack]\n";
+    const BELOW: &str = "400000 402000 r-xp 1000 0\n";
+    const ABOVE: &str = "7f0000000000 7f0000001000 r--p 0 1\n";
+
+    /// A recording of these operations that ends in this listing.
+    fn recording(ops: &str, rows: &str, faults: &str) -> Recording {
+        let header = format!(
+            "# page 1000\n# ops {:x}\n# brk 500000 500800\n",
+            ops.lines().count()
+        );
+        let trace = Trace::parse(&Source::of(&format!("{header}{START}{ops}"))).unwrap();
+        let listing = format!("state {:x} final\n{BELOW}{rows}{ABOVE}", trace.ops.len());
+        let listings = Listing::parse_all(&Source::of(&listing)).unwrap();
+        Recording {
+            path: PathBuf::from("t.trace"),
+            name: "t".to_owned(),
+            trace,
+            listings: listings
+                .into_iter()
+                .map(|listing| (PathBuf::from("t.maps"), listing))
+                .collect(),
+            faults: Fault::parse_all(&Source::of(faults)).unwrap(),
+            faults_path: Some(PathBuf::from("t.faults")),
+        }
+    }
+
+    fn replay(recording: &Recording) -> Result<Report, String> {
+        let result = recording.replay::<BTreeStore<Page, PageMapping, 4, 4>>(|_| ());
+        result.map_err(|disagreement| disagreement.to_string())
+    }
+
+    /// The kernel did `ops`, then showed `rows` besides what was there before.
+    fn agrees(ops: &str, rows: &str) -> Report {
+        replay(&recording(ops, rows, "")).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn mmap_replaces_picks_and_refuses() {
+        let report = agrees(
+            "mmap 0 2fff 3 22 - 0 = 7effffffd000\n\
+             mmap 0 2000 1 22 - 0 = 7effffffb000\n\
+             mmap 600000 1000 3 2 5 3000 = 600000\n\
+             mmap 600000 1000 3 100022 - 0 = -EEXIST\n\
+             mmap 601000 1000 3 100022 - 0 = 601000\n\
+             mmap 601000 1000 1 11 6 8000 = 601000\n\
+             mmap 40000000 1000 1 62 - 0 = 41000000\n\
+             mmap 0 1000 9 22 - 0 = -EINVAL\n",
+            "600000 601000 rw-p 3000 5\n601000 602000 r--s 8000 6\n41000000 41001000 r--p 0 -\n\
+             7effffffb000 7effffffd000 r--p 0 -\n7effffffd000 7f0000000000 rw-p 0 -\n",
+        );
+        assert_eq!(
+            (report.operations, report.placements, report.listings),
+            (8, 3, 1)
+        );
+        // The stack, the program, its library; five more, two of them touching.
+        assert_eq!(report.peak, 8);
+    }
+
+    #[test]
+    fn munmap_and_mprotect_cut_and_stop_at_holes() {
+        agrees(
+            "mmap 600000 8000 3 12 5 0 = 600000\n\
+             munmap 603000 1 = 0\n\
+             munmap 700000 1000 = 0\n\
+             munmap 600001 1000 = -EINVAL\n\
+             mprotect 601000 1000 1 = 0\n\
+             mprotect 602000 5000 0 = -ENOMEM\n\
+             mprotect 603000 1000 0 = -ENOMEM\n\
+             mprotect 607000 fffffffffffff000 4 = -ENOMEM\n\
+             mprotect 600000 0 7 = 0\n\
+             mprotect 7ff000002000 1000 1000001 = 0\n",
+            "600000 601000 rw-p 0 5\n601000 602000 r--p 1000 5\n602000 603000 ---p 2000 5\n\
+             604000 607000 rw-p 4000 5\n607000 608000 --xp 7000 5\n",
+        );
+    }
+
+    #[test]
+    fn brk_grows_shrinks_and_is_asked() {
+        agrees(
+            "brk 0 = 500800\nbrk 501800 = 501800\nbrk 500010 = 500010\nbrk 503001 = 503001\n\
+             brk 400000 = 503001\nbrk 503001 = 503001\nbrk 502fff = 502fff\n",
+            "501000 503000 rw-p 0 - [heap]\n",
+        );
+    }
+
+    #[test]
+    fn mremap_resizes_in_place_and_moves() {
+        let report = agrees(
+            "mmap 600000 4000 3 12 5 0 = 600000\n\
+             mremap 600000 4000 2000 0 0 = 600000\n\
+             mremap 600000 2000 3000 1 0 = 600000\n\
+             mmap 603000 1000 1 32 - 0 = 603000\n\
+             mremap 601000 2000 3000 1 0 = 7effffffd000\n\
+             mremap 601000 2000 3000 0 0 = -ENOMEM\n\
+             mremap 600000 1000 1000 3 603000 = 603000\n",
+            "603000 604000 rw-p 0 5\n7effffffd000 7f0000000000 rw-p 1000 5\n",
+        );
+        assert_eq!(report.placements, 1);
+    }
+
+    #[test]
+    fn mremap_keeps_and_duplicates() {
+        agrees(
+            "mmap 600000 2000 3 31 - 0 = 600000\n\
+             mmap 602000 2000 3 31 - 0 = 602000\n\
+             mremap 601000 0 2000 1 0 = 7effffffe000\n\
+             mmap 610000 2000 3 32 - 0 = 610000\n\
+             mremap 611000 1000 1000 5 0 = 7effffffd000\n\
+             mremap 610000 1000 1000 7 612000 = 612000\n\
+             mremap 602000 2000 1000 3 620000 = 620000\n",
+            "600000 602000 rw-s 0 s9\n610000 613000 rw-p 0 -\n620000 621000 rw-s 0 s7\n\
+             7effffffd000 7effffffe000 rw-p 0 -\n7effffffe000 7f0000000000 rw-s 1000 s9\n",
+        );
+    }
+
+    #[test]
+    fn advice_and_locks_change_nothing() {
+        let ops = "madvise 400000 1000 4 = 0\nmlock 400000 1000 = 0\nmunlock 400000 1000 = 0\n";
+        agrees(ops, "");
+        assert_eq!(recording(ops, "", "").timed(), 0);
+        assert_eq!(recording("brk 0 = 500800\n", "", "").timed(), 1);
+    }
+
+    #[test]
+    fn look_ups_know_the_exceptions() {
+        let faults = "0 400fff x\n0 400000 w\n0 8 r\n0 7fefffffff00 w\n0 600123 r\n1 600123 r\n";
+        let ops = "mmap 600000 1000 3 32 - 0 = 600000\n";
+        let report = replay(&recording(ops, "600000 601000 rw-p 0 -\n", faults)).unwrap();
+        let expected = Exceptions {
+            growth: 1,
+            null: 1,
+            extended: 1,
+            refused: 1,
+        };
+        assert_eq!((report.lookups, report.exceptions), (6, expected));
+        let unmapped = replay(&recording(ops, "600000 601000 rw-p 0 -\n", "1 601000 r\n"));
+        let text = "t.faults:1: operation 1 (hex 1): mmap 600000 1000 3 32 - 0 = 600000\n  \
+            expected 601000 to be mapped\n  got      no region at it";
+        assert_eq!(unmapped.unwrap_err(), text);
+    }
+
+    #[test]
+    fn a_disagreement_says_where_and_what() {
+        for (op, problem) in [
+            (
+                "mmap 0 1000 3 22 - 0 = 7effffffe000",
+                "expected address 7effffffe000\n  got      address 7efffffff000",
+            ),
+            (
+                "mmap 0 1000 3 100022 - 0 = 5000",
+                "expected address 5000\n  got      address 0",
+            ),
+            (
+                "mmap 0 7f0000000000 3 4022 - 0 = 1000",
+                "expected address 1000\n  got      no place",
+            ),
+            (
+                "mmap 600000 1000 3 100022 - 0 = -EEXIST",
+                "expected -EEXIST\n  got      success",
+            ),
+            (
+                "mmap 600001 1000 3 32 - 0 = 600001",
+                "expected success\n  got      the address is not a multiple of the page size",
+            ),
+            (
+                "munmap 0 0 = 0",
+                "expected success\n  got      the length is zero",
+            ),
+            (
+                "munmap 7ffffffff000 1000 = 0",
+                "expected success\n  got      the range is not inside the address space",
+            ),
+            (
+                "mprotect 401000 2000 1 = 0",
+                "expected success\n  got      no free range is long enough, or a page of the range is not mapped",
+            ),
+            (
+                "mremap 401000 2000 1000 1 0 = 405000",
+                "expected address 405000\n  got      address 401000",
+            ),
+            (
+                "mremap fffffffffffff000 2000 1000 1 0 = 405000",
+                "expected success\n  got      the range is not inside the address space",
+            ),
+            (
+                "brk 0 = 501000",
+                "expected the break at 501000\n  got      the break at 500800",
+            ),
+        ] {
+            let text = replay(&recording(op, "", "")).unwrap_err();
+            assert_eq!(
+                text,
+                format!("t.trace:7: operation 1 (hex 1): {op}\n  {problem}")
+            );
+        }
+        let listing = replay(&recording("munmap 401000 1000 = 0\n", "", "")).unwrap_err();
+        let expected = "t.maps:1: operation 1 (hex 1): munmap 401000 1000 = 0\n  the listings differ \
+            (start, end, permissions, offset, file):\n  \
+            expected 000000400000 000000402000 r-xp 1000 0\n  \
+            expected 7f0000000000 7f0000001000 r--p 0 1\n  \
+            got      000000400000 000000401000 r-xp 1000 0\n  \
+            got      7f0000000000 7f0000001000 r--p 0 1";
+        assert_eq!(listing, expected);
+        let mut overlapping = recording("", "", "");
+        overlapping.trace.init[1].start = 0x40_1000;
+        let text = "t.trace:5: before the first operation\n  expected success\n  got      a page of the range is mapped already";
+        assert_eq!(replay(&overlapping).unwrap_err(), text);
+    }
+}

@@ -1,0 +1,364 @@
+//! Out of memory: each allocation of each operation fails once. The operation
+//! returns an error, has changed and reported nothing, and succeeds when it is
+//! repeated.
+#![expect(
+    unsafe_code,
+    reason = "a global allocator can only be written with unsafe"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ops::Range;
+
+use gaptree::{
+    AddrSpace, AllocError, BTreeStore, GapQuery, MapOptions, Mapping, Order, Page, PageMapping,
+    Placement, Prot, RangeMap, RangeStore, Region, SortedVecStore, SpaceError,
+};
+
+thread_local! {
+    /// How many allocations of this thread succeed before one fails.
+    static COUNTDOWN: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// The system's allocator, which fails when this thread asks it to.
+struct Failing;
+
+impl Failing {
+    /// Whether this allocation fails: the countdown ends with it.
+    fn fails() -> bool {
+        // A thread that ends has no countdown any more.
+        let step = |countdown: &Cell<Option<usize>>| {
+            let left = countdown.get();
+            countdown.set(left.and_then(|left| left.checked_sub(1)));
+            left == Some(0)
+        };
+        COUNTDOWN.try_with(step).unwrap_or(false)
+    }
+}
+
+// SAFETY: everything is the system allocator's, but that some calls return
+// null, as every allocator may.
+unsafe impl GlobalAlloc for Failing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if Self::fails() {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`, and the memory is
+        // the system allocator's.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        if Self::fails() {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: the caller keeps the contract of `realloc`, and the memory is
+        // the system allocator's.
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Failing = Failing;
+
+/// Runs `call` with the allocation after `point` others failing; whether that
+/// allocation came.
+fn failing_at<T>(point: usize, call: impl FnOnce() -> T) -> (T, bool) {
+    COUNTDOWN.set(Some(point));
+    let result = call();
+    let left = COUNTDOWN.take();
+    (result, left.is_none())
+}
+
+/// What an operation reported, in memory that it does not allocate itself.
+struct Reports<T> {
+    items: Vec<T>,
+}
+
+impl<T> Reports<T> {
+    fn new() -> Self {
+        Self {
+            items: Vec::with_capacity(1000),
+        }
+    }
+
+    fn push(&mut self, item: T) {
+        assert!(
+            self.items.len() < self.items.capacity(),
+            "more reports than there are entries"
+        );
+        self.items.push(item);
+    }
+}
+
+type Pieces = Reports<(Range<u64>, u8)>;
+
+/// An operation on a store, and its name.
+struct Case<S> {
+    name: &'static str,
+    run: fn(&mut S, &mut Pieces) -> Result<(), AllocError>,
+}
+
+fn cases<S: RangeStore<u64, u8>>() -> Vec<Case<S>> {
+    fn case<S>(
+        name: &'static str,
+        run: fn(&mut S, &mut Pieces) -> Result<(), AllocError>,
+    ) -> Case<S> {
+        Case { name, run }
+    }
+    vec![
+        case("insert in a gap", |s: &mut S, _| s.try_insert(7..8, 3)),
+        case("insert inside one", |s, _| s.try_insert(41..42, 3)),
+        case("insert over several", |s, _| s.try_insert(41..75, 3)),
+        case("insert beyond", |s, _| s.try_insert(100_000..100_001, 3)),
+        case("insert an empty range", |s, _| s.try_insert(5..5, 3)),
+        case("insert_with in a gap", |s, pieces| {
+            s.try_insert_with(7..8, 3, |piece, value| pieces.push((piece, value)))
+        }),
+        case("insert_with inside one", |s, pieces| {
+            s.try_insert_with(41..42, 3, |piece, value| pieces.push((piece, value)))
+        }),
+        case("insert_with over several", |s, pieces| {
+            s.try_insert_with(41..75, 3, |piece, value| pieces.push((piece, value)))
+        }),
+        case("insert_with cutting both ends", |s, pieces| {
+            s.try_insert_with(1..8001, 3, |piece, value| pieces.push((piece, value)))
+        }),
+        case("remove_with inside one", |s, pieces| {
+            s.try_remove_with(41..42, |piece, value| pieces.push((piece, value)))
+        }),
+        case("remove_with several", |s, pieces| {
+            s.try_remove_with(41..75, |piece, value| pieces.push((piece, value)))
+        }),
+        case("update inside one", |s, pieces| {
+            s.try_update(41..42, |piece, value| {
+                pieces.push((piece, *value));
+                *value = 9;
+            })
+        }),
+        case("update cutting both ends", |s, pieces| {
+            s.try_update(1..8001, |piece, value| {
+                pieces.push((piece, *value));
+                *value += 9;
+            })
+        }),
+        case("update to one value", |s, pieces| {
+            s.try_update(21..79, |piece, value| {
+                pieces.push((piece, *value));
+                *value = 9;
+            })
+        }),
+        case("allocate the lowest", |s, _| {
+            s.try_allocate(&GapQuery::new(1), 9).map(drop)
+        }),
+        case("allocate the highest in a window", |s, _| {
+            let query = GapQuery::new(2).within(0..60).order(Order::Highest);
+            s.try_allocate(&query, 9).map(drop)
+        }),
+        case("allocate what fits nowhere", |s, _| {
+            s.try_allocate(&GapQuery::new(u64::MAX), 9).map(drop)
+        }),
+        case("clone", |s, _| s.try_clone().map(|copy| *s = copy)),
+    ]
+}
+
+/// Entries of three keys at every tenth key, their values alternating.
+fn filled<S: RangeStore<u64, u8>>(entries: u64) -> S {
+    let mut store = S::EMPTY;
+    for n in 0..entries {
+        store.insert(10 * n..10 * n + 3, u8::from(n % 2 == 1));
+    }
+    store
+}
+
+/// Fails each allocation of a case in turn; returns how many there are.
+fn fail_everywhere<S: RangeStore<u64, u8>>(case: &Case<S>, entries: u64) -> usize {
+    let Case { name, run } = case;
+    let original: S = filled(entries);
+    let mut expected = original.clone();
+    let mut expected_pieces = Pieces::new();
+    run(&mut expected, &mut expected_pieces).expect("there is memory");
+    for point in 0.. {
+        let what = format!("{name}, {entries} entries, allocation {point} fails");
+        let mut store = original.clone();
+        let mut pieces = Pieces::new();
+        let (result, failed) = failing_at(point, || run(&mut store, &mut pieces));
+        store.check();
+        if failed {
+            let error = result.expect_err(&what);
+            assert!(error.layout().size() > 0, "{what}: {error}");
+            assert!(
+                store.iter().eq(original.iter()),
+                "{what}: something changed"
+            );
+            assert!(
+                pieces.items.is_empty(),
+                "{what}: reported {:?}",
+                pieces.items
+            );
+            run(&mut store, &mut pieces).expect(&what);
+            store.check();
+        }
+        assert!(
+            store.iter().eq(expected.iter()),
+            "{what}: repeated, it differs"
+        );
+        assert_eq!(pieces.items, expected_pieces.items, "{what}: repeated");
+        if !failed {
+            assert_eq!(
+                result,
+                Ok(()),
+                "{what}: an error without a failed allocation"
+            );
+            return point;
+        }
+    }
+    unreachable!("some allocation is not reached")
+}
+
+fn fail_in_every_case<S: RangeStore<u64, u8>>() {
+    let mut points = 0;
+    // Around the capacities of nodes, of inline storage and of full levels.
+    for entries in [
+        0, 1, 2, 3, 4, 5, 8, 9, 10, 16, 27, 32, 33, 64, 81, 100, 256, 512, 800,
+    ] {
+        for case in cases::<S>() {
+            points += fail_everywhere(&case, entries);
+        }
+    }
+    assert!(points > 50, "only {points} allocations failed");
+}
+
+#[test]
+fn the_sorted_vector_survives_failed_allocations() {
+    fail_in_every_case::<SortedVecStore<u64, u8>>();
+}
+
+#[test]
+fn a_tree_of_nodes_of_3_survives_failed_allocations() {
+    fail_in_every_case::<BTreeStore<u64, u8, 3, 3>>();
+}
+
+#[test]
+fn a_tree_of_nodes_of_4_survives_failed_allocations() {
+    fail_in_every_case::<BTreeStore<u64, u8, 4, 4>>();
+}
+
+#[test]
+fn the_tree_survives_failed_allocations() {
+    fail_in_every_case::<BTreeStore<u64, u8>>();
+}
+
+#[test]
+fn empty_stores_maps_and_spaces_allocate_nothing() {
+    let (_, asked) = failing_at(0, || {
+        let tree = BTreeStore::<u64, u8>::EMPTY;
+        let vector = SortedVecStore::<u64, u8>::EMPTY;
+        let map = RangeMap::<u64, u8>::new();
+        let space = AddrSpace::new(0, 1 << 40, 4096).expect("a space");
+        (tree.len(), vector.len(), map.len(), space.region_count())
+    });
+    assert!(!asked);
+}
+
+#[test]
+fn a_handful_of_entries_in_a_sorted_vector_allocates_nothing() {
+    let (store, asked) = failing_at(0, || filled::<SortedVecStore<u64, u8>>(4));
+    assert!(!asked);
+    store.check();
+}
+
+/// Operations of a space that may need memory.
+type SpaceCall<S> = fn(&mut AddrSpace<S>, &mut Reports<Region>) -> Result<(), SpaceError>;
+
+fn space_calls<S: RangeStore<Page, PageMapping>>() -> Vec<(&'static str, SpaceCall<S>)> {
+    const DATA: Mapping = Mapping::anonymous(Prot::WRITE, 7);
+    vec![
+        ("map_any", |s, _| s.map_any(None, 0x1000, DATA).map(drop)),
+        ("map_any with a hint", |s, _| {
+            s.map_any(Some(0x2000), 0x1000, DATA).map(drop)
+        }),
+        ("map_any of a file", |s, _| {
+            s.map_any(None, 0x1000, Mapping::file(Prot::READ, 0, 3, 0))
+                .map(drop)
+        }),
+        ("map_any_with at random", |s, _| {
+            let placement = Some(Placement::Random(7));
+            let options = MapOptions {
+                placement,
+                ..MapOptions::default()
+            };
+            s.map_any_with(0x1000, DATA, &options).map(drop)
+        }),
+        ("map_at", |s, regions| {
+            s.map_at(0x1000, 0x1000, DATA, |region| regions.push(region))
+        }),
+        ("map_fixed_noreplace", |s, _| {
+            s.map_fixed_noreplace(0x3000, 0x1000, DATA)
+        }),
+        ("unmap", |s, regions| {
+            s.unmap(0x1000, 0x1000, |region| regions.push(region))
+        }),
+        ("protect", |s, regions| {
+            let holes = gaptree::HolePolicy::Skip;
+            s.protect(0x1000, 0x5000, Prot::NONE, holes, |region| {
+                regions.push(region)
+            })
+        }),
+        ("try_clone", |s, _| s.try_clone().map(|copy| *s = copy)),
+    ]
+}
+
+/// A space with regions of three pages, each after a free page but the first.
+fn filled_space<S: RangeStore<Page, PageMapping>>(regions: u64) -> AddrSpace<S> {
+    let mut space = AddrSpace::with_engine(0, 0x100_0000, 0x1000).expect("a space");
+    for n in 0..regions {
+        let data = Mapping::anonymous(Prot::READ, 0);
+        space
+            .map_at(0x4000 * n, 0x3000, data, |_| ())
+            .expect("memory");
+    }
+    space
+}
+
+fn fail_in_every_call<S: RangeStore<Page, PageMapping>>() {
+    let mut points = 0;
+    for regions in [0, 1, 3, 4, 8, 9, 27, 32, 64, 300] {
+        for (name, call) in space_calls::<S>() {
+            for point in 0.. {
+                let what = format!("{name}, {regions} regions, allocation {point} fails");
+                let mut space: AddrSpace<S> = filled_space(regions);
+                let before = space.to_string();
+                let mut reports = Reports::new();
+                let (result, failed) = failing_at(point, || call(&mut space, &mut reports));
+                space.check();
+                if !failed {
+                    assert!(result != Err(SpaceError::OutOfMemory), "{what}");
+                    break;
+                }
+                assert_eq!(result, Err(SpaceError::OutOfMemory), "{what}");
+                assert_eq!(space.to_string(), before, "{what}");
+                assert!(reports.items.is_empty(), "{what}: {:?}", reports.items);
+                assert_eq!(call(&mut space, &mut reports), Ok(()), "{what}: repeated");
+                space.check();
+                points += 1;
+            }
+        }
+    }
+    assert!(points > 10, "only {points} allocations failed");
+}
+
+#[test]
+fn a_space_on_a_tree_survives_failed_allocations() {
+    fail_in_every_call::<BTreeStore<Page, PageMapping, 4, 4>>();
+}
+
+#[test]
+fn a_space_on_a_sorted_vector_survives_failed_allocations() {
+    fail_in_every_call::<SortedVecStore<Page, PageMapping>>();
+}

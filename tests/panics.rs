@@ -1,0 +1,285 @@
+//! Panics in user code: sinks and closures, and the value's `Clone`,
+//! `PartialEq` and `Drop`, each at every point where it runs. Afterwards the
+//! store is valid, keys outside the operation's range have their old values,
+//! and no value is leaked or dropped twice.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use gaptree::{BTreeStore, GapQuery, Order, RangeStore, SortedVecStore};
+
+/// User code that can panic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Code {
+    Sink,
+    Clone,
+    Eq,
+    Drop,
+}
+
+/// What this thread knows of the values.
+#[derive(Default)]
+struct Watch {
+    /// The next panic: whose code, and how often it runs before.
+    armed: Option<(Code, usize)>,
+    next_serial: usize,
+    /// Serial numbers of the values that live.
+    live: BTreeSet<usize>,
+    /// Serial numbers of the values that were dropped more than once.
+    dropped_twice: Vec<usize>,
+}
+
+thread_local! {
+    static WATCH: RefCell<Watch> = RefCell::default();
+}
+
+/// What [`visit`] throws, past the panic hook.
+struct Stop;
+
+/// Says that user code runs, which may be the time to panic.
+fn visit(code: Code) {
+    let stop = WATCH.with_borrow_mut(|watch| match &mut watch.armed {
+        Some((armed, _)) if *armed != code || std::thread::panicking() => false,
+        Some((_, 0)) => watch.armed.take().is_some(),
+        Some((_, rest)) => {
+            *rest -= 1;
+            false
+        }
+        None => false,
+    });
+    if stop {
+        resume_unwind(Box::new(Stop));
+    }
+}
+
+fn arm(panic: Option<(Code, usize)>) {
+    WATCH.with_borrow_mut(|watch| watch.armed = panic);
+}
+
+/// A value that is watched. Its number is what it is compared by.
+#[derive(Debug)]
+struct Watched {
+    number: u8,
+    serial: usize,
+}
+
+fn value(number: u8) -> Watched {
+    WATCH.with_borrow_mut(|watch| {
+        let serial = watch.next_serial;
+        watch.next_serial += 1;
+        watch.live.insert(serial);
+        Watched { number, serial }
+    })
+}
+
+impl Clone for Watched {
+    fn clone(&self) -> Self {
+        visit(Code::Clone);
+        value(self.number)
+    }
+}
+
+impl PartialEq for Watched {
+    fn eq(&self, other: &Self) -> bool {
+        visit(Code::Eq);
+        self.number == other.number
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        WATCH.with_borrow_mut(|watch| {
+            if !watch.live.remove(&self.serial) {
+                watch.dropped_twice.push(self.serial);
+            }
+        });
+        visit(Code::Drop);
+    }
+}
+
+/// One operation, the range that it may change, and its name.
+struct Case<S> {
+    name: &'static str,
+    range: Range<u16>,
+    run: fn(&mut S),
+}
+
+/// Entries 0..2, 4..6, ... with values 0, 1, 2, 0, ...; the last two of every
+/// eight are adjacent, and so are the first two.
+fn filled<S: RangeStore<u16, Watched>>(entries: u16) -> S {
+    let mut store = S::EMPTY;
+    for n in 0..entries {
+        let end = if n % 8 == 6 || n == 0 {
+            4 * n + 4
+        } else {
+            4 * n + 2
+        };
+        store.insert(4 * n..end, value((n % 3) as u8));
+    }
+    store
+}
+
+fn cases<S: RangeStore<u16, Watched>>() -> Vec<Case<S>> {
+    fn case<S>(name: &'static str, range: Range<u16>, run: fn(&mut S)) -> Case<S> {
+        Case { name, range, run }
+    }
+    fn sink(_: Range<u16>, _: Watched) {
+        visit(Code::Sink);
+    }
+    vec![
+        case("insert over several", 5..33, |s: &mut S| {
+            s.insert(5..33, value(3))
+        }),
+        case("insert an equal value over several", 5..33, |s| {
+            s.insert(5..33, value(1))
+        }),
+        case("insert over everything", 0..500, |s| {
+            s.insert(0..500, value(1))
+        }),
+        case("insert inside one", 1..2, |s| s.insert(1..2, value(3))),
+        case("insert between equal ones", 2..4, |s| {
+            s.insert(2..4, value(0))
+        }),
+        case("insert beyond", 900..901, |s| s.insert(900..901, value(0))),
+        case("insert_with over several", 5..33, |s| {
+            s.insert_with(5..33, value(3), sink)
+        }),
+        case("insert_with inside one", 1..2, |s| {
+            s.insert_with(1..2, value(3), sink)
+        }),
+        case("insert_with over everything", 0..500, |s| {
+            s.insert_with(0..500, value(0), sink)
+        }),
+        case("remove several", 5..33, |s| s.remove(5..33)),
+        case("remove inside one", 1..2, |s| s.remove(1..2)),
+        case("remove_with several", 5..33, |s| s.remove_with(5..33, sink)),
+        case("remove_with everything", 0..500, |s| {
+            s.remove_with(0..500, sink)
+        }),
+        case("update several to one value", 5..33, |s| {
+            s.update(5..33, |_, old| {
+                *old = value(1);
+                visit(Code::Sink);
+            });
+        }),
+        case("update everything to unlike values", 0..500, |s| {
+            s.update(0..500, |piece, old| {
+                visit(Code::Sink);
+                *old = value((piece.start / 4 % 2) as u8);
+            });
+        }),
+        case("update inside one", 1..2, |s| {
+            s.update(1..2, |_, old| *old = value(7))
+        }),
+        case("update nothing", 1..40, |s| {
+            s.update(1..40, |_, _| visit(Code::Sink))
+        }),
+        case("allocate the lowest", 0..500, |s| {
+            s.allocate(&GapQuery::new(2).within(0..500), value(0));
+        }),
+        case("allocate the highest", 0..500, |s| {
+            s.allocate(
+                &GapQuery::new(3).within(0..500).order(Order::Highest),
+                value(1),
+            );
+        }),
+        case("clone", 0..0, |s| drop(s.clone())),
+        case("clear", 0..500, |s| s.clear()),
+        case("drop", 0..500, |s| drop(std::mem::replace(s, S::EMPTY))),
+    ]
+}
+
+/// The number of the value of each key.
+fn values<S: RangeStore<u16, Watched>>(store: &S, keys: &Range<u16>) -> Vec<Option<u8>> {
+    keys.clone()
+        .map(|key| store.get(key).map(|(_, value)| value.number))
+        .collect()
+}
+
+/// Runs a case with a panic at each point in turn where `code` runs; returns
+/// how many there are.
+fn panic_everywhere<S: RangeStore<u16, Watched>>(
+    case: &Case<S>,
+    entries: u16,
+    code: Code,
+) -> usize {
+    let Case { name, range, run } = case;
+    let outside = [0..range.start, range.end..1000];
+    for point in 0.. {
+        let what = format!("{name}, {entries} entries, panic at {code:?} {point}");
+        let mut store: S = filled(entries);
+        let before = outside.clone().map(|keys| values(&store, &keys));
+        arm(Some((code, point)));
+        let result = catch_unwind(AssertUnwindSafe(|| run(&mut store)));
+        arm(None);
+        let panicked = match result {
+            Ok(()) => false,
+            Err(payload) if payload.is::<Stop>() => true,
+            Err(payload) => resume_unwind(payload),
+        };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| store.check())) {
+            eprintln!("{what}: the store is not valid afterwards");
+            resume_unwind(payload);
+        }
+        let after = outside.clone().map(|keys| values(&store, &keys));
+        assert_eq!(after, before, "{what}: keys outside {range:?}");
+        // It goes on working.
+        store.insert(3..300, value(9));
+        store.remove(100..200);
+        store.check();
+        drop(store);
+        let (leaked, dropped_twice) = WATCH.with_borrow_mut(|watch| {
+            (
+                std::mem::take(&mut watch.live),
+                std::mem::take(&mut watch.dropped_twice),
+            )
+        });
+        assert!(
+            dropped_twice.is_empty(),
+            "{what}: values {dropped_twice:?} dropped twice"
+        );
+        assert!(leaked.is_empty(), "{what}: values {leaked:?} leaked");
+        if !panicked {
+            return point;
+        }
+    }
+    unreachable!("some point is not reached")
+}
+
+fn panic_in_every_case<S: RangeStore<u16, Watched>>() {
+    let mut points = [0; 4];
+    for entries in [1, 3, 9, 60] {
+        for case in cases::<S>() {
+            let codes = [Code::Sink, Code::Clone, Code::Eq, Code::Drop];
+            for (points, code) in points.iter_mut().zip(codes) {
+                *points += panic_everywhere(&case, entries, code);
+            }
+        }
+    }
+    assert!(
+        points.iter().all(|&points| points > 50),
+        "too few panics: {points:?}"
+    );
+}
+
+#[test]
+fn the_sorted_vector_survives_panics() {
+    panic_in_every_case::<SortedVecStore<u16, Watched>>();
+}
+
+#[test]
+fn a_tree_of_nodes_of_3_survives_panics() {
+    panic_in_every_case::<BTreeStore<u16, Watched, 3, 3>>();
+}
+
+#[test]
+fn a_tree_of_nodes_of_4_survives_panics() {
+    panic_in_every_case::<BTreeStore<u16, Watched, 4, 4>>();
+}
+
+#[test]
+fn the_tree_survives_panics() {
+    panic_in_every_case::<BTreeStore<u16, Watched>>();
+}
