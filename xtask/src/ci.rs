@@ -127,7 +127,7 @@ fn documentation() -> io::Result<Outcome> {
 /// The library's own tests with the scalar twins of its SSE2 loops; in a target
 /// folder of their own, as the flags would make cargo build everything again.
 fn scalar_tests() -> io::Result<Outcome> {
-    let mut flags = env::var_os("RUSTFLAGS").unwrap_or_else(OsString::new);
+    let mut flags = env::var_os("RUSTFLAGS").unwrap_or_default();
     flags.push(" --cfg gaptree_scalar");
     let target = target_folder("scalar")?;
     let mut command = project::cargo(&["test", "--package", "gaptree", "--lib", "--target-dir"]);
