@@ -5,6 +5,7 @@
 //! algorithm. Fuzz targets, property tests and regressions all call the bodies
 //! in [`lockstep`].
 
+pub mod canary;
 pub mod closure;
 pub mod kernel;
 pub mod laws;

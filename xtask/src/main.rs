@@ -1,9 +1,13 @@
 //! The project's own commands: `cargo xtask COMMAND`.
 
 mod ci;
+mod coverage;
+mod fuzz;
 mod kernel;
+mod mutants;
 mod project;
 mod replay;
+mod soak;
 mod tidy;
 
 use std::process::ExitCode;
@@ -32,6 +36,15 @@ enum Command {
     /// Makes random memory calls in this process and compares every answer and
     /// the whole listing with an address space.
     Kernel(kernel::Arguments),
+    /// Fuzzes every target for a while, and the canary, which must crash.
+    Fuzz(fuzz::Arguments),
+    /// Runs the long versions of all checks and prints one table.
+    Soak(soak::Arguments),
+    /// Shows which lines and branches of the library the tests reach.
+    Coverage,
+    /// Changes the library in every way that cargo-mutants knows, and shows
+    /// which changes no test notices.
+    Mutants(mutants::Arguments),
     /// Runs every check, as continuous integration does.
     Ci,
     /// Checks the rules of the project that no other tool checks.
@@ -46,6 +59,10 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Test { arguments } => ci::test(&arguments),
         Command::Kernel(arguments) => kernel::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
+        Command::Coverage => coverage::run(),
+        Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
     }
