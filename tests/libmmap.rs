@@ -80,7 +80,7 @@ on_both_engines! {
         assert_eq!(m.get(0), None);
         assert!(!m.overlaps(0..10));
         assert_eq!(m.overlapping(0..10).next(), None);
-        assert!(m.gaps(0..100).eq([0..100]));
+        assert!(m.gaps(0..100).eq(std::iter::once(0..100)));
         m.remove(0..10);
     }
 
@@ -218,7 +218,7 @@ on_both_engines! {
         assert!(m.gaps(0..25).eq([0..5, 10..15, 20..25]));
         assert_eq!(m.gaps(5..10).next(), None);
         assert_eq!(m.gaps(6..9).next(), None);
-        assert!(m.gaps(12..17).eq([12..15]));
+        assert!(m.gaps(12..17).eq(std::iter::once(12..15)));
     }
 
     fn clear(m) {

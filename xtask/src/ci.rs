@@ -2,9 +2,11 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, BufReader};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::Instant;
+
+use cargo_metadata::Message;
 
 use crate::project;
 use crate::tidy;
@@ -124,16 +126,38 @@ fn documentation() -> io::Result<Outcome> {
     ))
 }
 
-/// The library's own tests with the scalar twins of its SSE2 loops; in a target
-/// folder of their own, as the flags would make cargo build everything again.
+/// The library's own tests with the scalar twins of its SSE2 loops. The flag is
+/// for the library alone, so that nothing else is built again.
 fn scalar_tests() -> io::Result<Outcome> {
-    let mut flags = env::var_os("RUSTFLAGS").unwrap_or_default();
-    flags.push(" --cfg gaptree_scalar");
-    let target = target_folder("scalar")?;
-    let mut command = project::cargo(&["test", "--package", "gaptree", "--lib", "--target-dir"]);
-    Ok(outcome(
-        command.arg(target).env("RUSTFLAGS", flags).status()?,
-    ))
+    let build = [
+        "rustc",
+        "--package",
+        "gaptree",
+        "--lib",
+        "--profile",
+        "test",
+    ];
+    let mut cargo = project::cargo(&build)
+        .args(["--message-format", "json-render-diagnostics"])
+        .args(["--", "--cfg", "gaptree_scalar"])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut program = None;
+    if let Some(messages) = cargo.stdout.take() {
+        for message in Message::parse_stream(BufReader::new(messages)) {
+            if let Message::CompilerArtifact(artifact) = message? {
+                program = artifact.executable.or(program);
+            }
+        }
+    }
+    match (cargo.wait()?.success(), program) {
+        (true, Some(program)) => Ok(outcome(
+            Command::new(program)
+                .current_dir(project::root())
+                .status()?,
+        )),
+        _ => Ok(Outcome::Failed),
+    }
 }
 
 /// A library without std that has its own panic handler: if anything pulled in

@@ -1,5 +1,6 @@
 //! The length of files and functions, and the line that says a module's job.
 
+use super::words::KEYWORD;
 use super::{Problem, Text};
 
 const FILE_LINES: usize = 800;
@@ -41,7 +42,8 @@ pub(super) fn problems(text: &Text) -> Vec<Problem> {
 fn starts_function(line: &str) -> bool {
     let mut words = line.split_ascii_whitespace();
     let qualifier = |word: &str| {
-        matches!(word, "const" | "async" | "unsafe" | "extern" | "\"C\"") || word.starts_with("pub")
+        let other = matches!(word, "const" | "async" | "extern" | "\"C\"");
+        other || word == KEYWORD || word.starts_with("pub")
     };
     words.find(|word| !qualifier(word)) == Some("fn")
 }

@@ -57,12 +57,12 @@ pub(super) fn problems(text: &Text) -> Vec<Problem> {
             continue;
         }
         let code = line.split_once("//").map_or(line, |(code, _)| code);
-        let here = |place: &&str| text.path.starts_with(*place);
-        if is_unsafe(code) && !UNSAFE.iter().any(|place| here(place)) {
+        let is_among = |places: &[&str]| places.iter().any(|place| text.path.starts_with(place));
+        if is_unsafe(code) && !is_among(&UNSAFE) {
             problem(format!("`{KEYWORD}` is not expected in this file"));
         }
         for (files, names) in ARROWS {
-            if files.iter().any(|place| here(place)) {
+            if is_among(files) {
                 for name in names
                     .iter()
                     .filter(|name| words(code).any(|word| word == **name))
@@ -94,7 +94,7 @@ fn is_unsafe(code: &str) -> bool {
     words(code).any(|word| word == KEYWORD)
 }
 
-const KEYWORD: &str = concat!("un", "safe");
+pub(super) const KEYWORD: &str = concat!("un", "safe");
 
 #[cfg(test)]
 mod tests {
