@@ -12,6 +12,7 @@ pub mod laws;
 pub mod lockstep;
 pub mod ops;
 mod position;
+pub mod sequences;
 mod space;
 mod store;
 pub mod trace;

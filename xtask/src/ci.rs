@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use cargo_metadata::Message;
 
+use crate::fuzz;
 use crate::project;
 use crate::tidy;
 
@@ -48,7 +49,7 @@ const STEPS: &[Step] = &[
         check(&["build", "--package", "gaptree", "--no-default-features"])
     }),
     ("link without std", no_std),
-    ("fuzz targets compile", fuzz_targets),
+    ("fuzzing, and the canary", fuzzing),
     ("replay, btree", || replay("btree")),
     ("replay, sorted-vec", || replay("sorted-vec")),
     ("replay, reference", || replay("reference")),
@@ -173,29 +174,15 @@ fn no_std() -> io::Result<Outcome> {
     Ok(outcome(command.arg(target).status()?))
 }
 
-fn fuzz_targets() -> io::Result<Outcome> {
-    if !project::root().join("fuzz/Cargo.toml").is_file() {
-        return Ok(Outcome::Skipped("there are no fuzz targets".to_owned()));
+/// Every target for a while, and the canary, which must crash.
+fn fuzzing() -> io::Result<Outcome> {
+    const SECONDS: u64 = 20;
+    match fuzz::fuzz(&[], &fuzz::Options::seconds(SECONDS)) {
+        Ok(fuzz::Outcome::Clean(_)) => Ok(Outcome::Passed),
+        Ok(fuzz::Outcome::Failed) => Ok(Outcome::Failed),
+        Ok(fuzz::Outcome::Skipped(reason)) => Ok(Outcome::Skipped(reason)),
+        Err(error) => Err(io::Error::other(error)),
     }
-    let compiler = env::var_os("CXX").unwrap_or_else(|| "c++".into());
-    let found = Command::new(&compiler)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status();
-    if !found.is_ok_and(|status| status.success()) {
-        let reason = format!(
-            "libFuzzer needs a C++ compiler, and `{}` does not run",
-            compiler.display()
-        );
-        return Ok(Outcome::Skipped(reason));
-    }
-    check(&[
-        "build",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
-        "--target-dir",
-        "fuzz/target",
-    ])
 }
 
 /// The recordings on one engine, by this very program.

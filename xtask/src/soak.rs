@@ -8,12 +8,10 @@ use std::time::Instant;
 use gaptree::{BTreeStore, Page, SortedVecStore};
 use reference::closure::{Physical, closure};
 use reference::kernel::{Layout, Outcome};
+use reference::sequences::all_sequences;
 
 use crate::fuzz::{self, Options};
 use crate::{kernel, project};
-
-/// Memory calls asked of the kernel in each layout.
-const KERNEL_OPERATIONS: u64 = 5_000_000;
 
 /// Inputs of the property tests, each of some hundred operations.
 const CASES: u32 = 20_000;
@@ -25,6 +23,9 @@ pub(crate) struct Arguments {
     /// minutes, fuzzing the rest.
     #[arg(long, value_name = "N", default_value_t = 60)]
     minutes: u64,
+    /// How many memory calls to ask of the kernel, in both layouts together.
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    kernel_ops: u64,
     /// Where random calls to the kernel begin.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
@@ -93,11 +94,29 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     };
     heading();
     for layout in Layout::ALL {
-        add(&mut || vec![ask_kernel(layout, arguments.seed)]);
+        add(&mut || vec![ask_kernel(layout, arguments)]);
     }
     add(&mut || vec![close::<SortedVecStore<Page, u8>>("sorted vector", 9)]);
     add(&mut || vec![close::<BTreeStore<Page, u8, 3, 3>>("tree, nodes of 3", 7)]);
     add(&mut || vec![close::<BTreeStore<Page, u8, 4, 4>>("tree, nodes of 4", 8)]);
+    add(&mut || {
+        vec![sequences(
+            "sorted vector",
+            all_sequences::<SortedVecStore<u8, u8>>,
+        )]
+    });
+    add(&mut || {
+        vec![sequences(
+            "tree, nodes of 3",
+            all_sequences::<BTreeStore<u8, u8, 3, 3>>,
+        )]
+    });
+    add(&mut || {
+        vec![sequences(
+            "tree, nodes of 4",
+            all_sequences::<BTreeStore<u8, u8, 4, 4>>,
+        )]
+    });
     add(&mut || vec![program("recorded programs", &["replay"])]);
     add(&mut || vec![tests("property tests", &["--test", "lockstep"], CASES)]);
     add(&mut || vec![tests("all other tests", &["--workspace"], 0)]);
@@ -120,9 +139,9 @@ fn heading() {
     );
 }
 
-fn ask_kernel(layout: Layout, seed: u64) -> Row {
+fn ask_kernel(layout: Layout, arguments: &Arguments) -> Row {
     let name = format!("the kernel, {layout} layout");
-    match kernel::check(layout, KERNEL_OPERATIONS, seed) {
+    match kernel::check(layout, arguments.kernel_ops / 2, arguments.seed) {
         Ok(Outcome::Agreed(report)) => Row {
             operations: Some(report.operations),
             placements: Some(report.placements),
@@ -144,6 +163,19 @@ fn close<S: Physical>(name: &str, keys: u8) -> Row {
         Ok(closure) => Row {
             operations: Some(closure.transitions + closure.questions),
             states: Some(closure.states),
+            ..Row::new(name, Ended::Agreed)
+        },
+        Err(_) => Row::new(name, Ended::Disagreed),
+    }
+}
+
+/// All sequences of four operations.
+fn sequences(name: &str, all: fn(usize) -> u64) -> Row {
+    const DEPTH: usize = 4;
+    let name = format!("sequences of {DEPTH}, {name}");
+    match panic::catch_unwind(|| all(DEPTH)) {
+        Ok(sequences) => Row {
+            operations: Some(sequences),
             ..Row::new(name, Ended::Agreed)
         },
         Err(_) => Row::new(name, Ended::Disagreed),

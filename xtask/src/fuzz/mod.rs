@@ -21,8 +21,11 @@ pub(crate) use session::Figures;
 /// The target with a planted bug.
 const CANARY: &str = "canary";
 
-/// The targets that must not crash, and the bodies that they call.
-pub(crate) const TARGETS: [(&str, fn(&[u8])); 3] = [
+/// A target and the body that it calls.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
+/// The targets that must not crash.
+pub(crate) const TARGETS: [Target; 3] = [
     ("store_ops", reference::lockstep::store_ops),
     ("map_ops", reference::lockstep::map_ops),
     ("space_ops", reference::lockstep::space_ops),
