@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use cargo_metadata::Message;
 
+use crate::fuzz;
 use crate::project;
 use crate::tidy;
 
@@ -48,8 +49,8 @@ const STEPS: &[Step] = &[
         check(&["build", "--package", "gaptree", "--no-default-features"])
     }),
     ("link without std", no_std),
-    ("fuzz targets compile", fuzz_targets),
     ("C library", c_library),
+    ("fuzzing, and the canary", fuzzing),
     ("replay, btree", || replay("btree")),
     ("replay, sorted-vec", || replay("sorted-vec")),
     ("replay, reference", || replay("reference")),
@@ -174,20 +175,15 @@ fn no_std() -> io::Result<Outcome> {
     Ok(outcome(command.arg(target).status()?))
 }
 
-fn fuzz_targets() -> io::Result<Outcome> {
-    if !project::root().join("fuzz/Cargo.toml").is_file() {
-        return Ok(Outcome::Skipped("there are no fuzz targets".to_owned()));
+/// Every target for a while, and the canary, which must crash.
+fn fuzzing() -> io::Result<Outcome> {
+    const SECONDS: u64 = 20;
+    match fuzz::fuzz(&[], &fuzz::Options::seconds(SECONDS)) {
+        Ok(fuzz::Outcome::Clean(_)) => Ok(Outcome::Passed),
+        Ok(fuzz::Outcome::Failed) => Ok(Outcome::Failed),
+        Ok(fuzz::Outcome::Skipped(reason)) => Ok(Outcome::Skipped(reason)),
+        Err(error) => Err(io::Error::other(error)),
     }
-    if let Some(reason) = missing("CXX", "c++") {
-        return Ok(Outcome::Skipped(reason));
-    }
-    check(&[
-        "build",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
-        "--target-dir",
-        "fuzz/target",
-    ])
 }
 
 /// The C library, installed in cargo's target folder and linked from there.
