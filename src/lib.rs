@@ -28,7 +28,8 @@
 //!
 //! # Features
 //! `std` (default) is what the crate is tested with; without it the crate is
-//! `no_std` and needs `alloc`.
+//! `no_std` and needs `alloc`. `capi` adds the functions of the C library
+//! (implies `std`), which `cargo xtask capi` builds.
 
 #![no_std]
 
@@ -38,6 +39,8 @@ extern crate std;
 
 mod addr_space;
 mod btree;
+#[cfg(feature = "capi")]
+pub mod capi;
 mod key;
 mod range_map;
 mod run;

@@ -89,7 +89,7 @@ impl Layout {
         addresses.extend([0, 1, PAGE, PAGE - 1, PAGE + 1, 0x2000]);
         addresses.extend([self.start.wrapping_add(1), end.wrapping_add(1)]);
         addresses.extend([
-            self.start / 2 + end.wrapping_sub(PAGE) / 2 & !0xfff,
+            (self.start / 2 + end.wrapping_sub(PAGE) / 2) & !0xfff,
             end / 2,
         ]);
         for bit in [31, 32, 47, 62, 63] {

@@ -5,10 +5,16 @@
 //! algorithm. Fuzz targets, property tests and regressions all call the bodies
 //! in [`lockstep`].
 
+#[cfg(feature = "capi")]
+mod c_space;
+pub mod canary;
+pub mod closure;
+pub mod kernel;
 pub mod laws;
 pub mod lockstep;
 pub mod ops;
 mod position;
+pub mod sequences;
 mod space;
 mod store;
 pub mod trace;

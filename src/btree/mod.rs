@@ -14,6 +14,7 @@
 //! | `gap.rs` | placement: finding a gap, and filling it in the same descent |
 //! | `iter.rs` | cursors |
 //! | `check.rs` | the invariants below, asserted |
+//! | `shape.rs` | the lengths of all nodes, for tests |
 //! | `owned.rs` | fallible boxes |
 //!
 //! Edits recurse: each level edits one child, then takes over the child's
@@ -52,6 +53,7 @@ mod iter;
 mod leaf;
 mod owned;
 mod remove;
+mod shape;
 mod update;
 
 use inner::Inner;

@@ -41,14 +41,15 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     }
 
     /// Gives a piece of one entry a value that no neighbour in another leaf
-    /// has. Returns one that was replaced.
-    fn put_piece(&mut self, start: R, end: R, value: V, len: &mut usize) -> Option<V> {
+    /// has. Returns what was replaced and what was joined, to be dropped when
+    /// the tree is valid.
+    fn put_piece(&mut self, start: R, end: R, value: V, len: &mut usize) -> [Option<V>; 2] {
         let before = self.len();
         let replaced = self.overwrite(start, end, value);
         debug_assert!(replaced.is_ok(), "room was made before");
         let joined = self.next_detached();
         *len = *len + self.len() - before;
-        replaced.ok().flatten().or(joined.map(|(.., value)| value))
+        [replaced.ok().flatten(), joined.map(|(.., value)| value)]
     }
 }
 
@@ -76,7 +77,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     }
 
     /// [`Leaf::put_piece`] in the leaf that contains `start`.
-    fn put_piece(&mut self, start: R, end: R, value: V, len: &mut usize) -> Option<V> {
+    fn put_piece(&mut self, start: R, end: R, value: V, len: &mut usize) -> [Option<V>; 2] {
         let c = R::rank_up_to(&self.lasts, self.len(), start);
         each_kind!(&mut self.kids, kids => kids[c].put_piece(start, end, value, len))
     }
@@ -148,7 +149,6 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
             if *old == value {
                 seam.close();
             } else {
-                seam.at = None;
                 seam.change(low, high, value, end);
             }
             from = high;
@@ -167,25 +167,27 @@ struct Seam<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> {
 
 impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Seam<'_, K, V, B, F> {
     /// Gives a piece of one entry another value, joined with equal neighbours;
-    /// the one above is left for later if the update of `..end` gets to it.
+    /// the one above is left for later if the update of `..end` gets to it. A
+    /// seam below the piece stays one until the piece has changed: comparing
+    /// and cloning values can panic.
     fn change(&mut self, start: K::Ordinal, end: K::Ordinal, value: V, update_end: K::Ordinal) {
         let (below, above) = self.store.equal_neighbours(start, end, &value);
         let later = above.is_some() && end < update_end;
         let equal = (below, above.filter(|_| !later));
-        if later {
-            self.at = Some(end);
-        }
         let old = if equal == (false, None) {
             let BTreeStore { root, len } = &mut *self.store;
-            match root {
-                None => None,
+            let old = match root {
+                None => [None, None],
                 Some(Root::Leaf(leaf)) => leaf.put_piece(start, end, value, len),
                 Some(Root::Inner(inner)) => inner.put_piece(start, end, value, len),
-            }
+            };
+            self.at = later.then_some(end);
+            old
         } else {
             let old = self.store.take(start, end);
+            self.at = later.then_some(end);
             self.store.join(start, end, value, equal);
-            old
+            [old, None]
         };
         drop(old);
     }

@@ -2,10 +2,13 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, BufReader};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::Instant;
 
+use cargo_metadata::Message;
+
+use crate::fuzz;
 use crate::project;
 use crate::tidy;
 
@@ -46,7 +49,8 @@ const STEPS: &[Step] = &[
         check(&["build", "--package", "gaptree", "--no-default-features"])
     }),
     ("link without std", no_std),
-    ("fuzz targets compile", fuzz_targets),
+    ("C library", c_library),
+    ("fuzzing, and the canary", fuzzing),
     ("replay, btree", || replay("btree")),
     ("replay, sorted-vec", || replay("sorted-vec")),
     ("replay, reference", || replay("reference")),
@@ -124,16 +128,38 @@ fn documentation() -> io::Result<Outcome> {
     ))
 }
 
-/// The library's own tests with the scalar twins of its SSE2 loops; in a target
-/// folder of their own, as the flags would make cargo build everything again.
+/// The library's own tests with the scalar twins of its SSE2 loops. The flag is
+/// for the library alone, so that nothing else is built again.
 fn scalar_tests() -> io::Result<Outcome> {
-    let mut flags = env::var_os("RUSTFLAGS").unwrap_or_else(OsString::new);
-    flags.push(" --cfg gaptree_scalar");
-    let target = target_folder("scalar")?;
-    let mut command = project::cargo(&["test", "--package", "gaptree", "--lib", "--target-dir"]);
-    Ok(outcome(
-        command.arg(target).env("RUSTFLAGS", flags).status()?,
-    ))
+    let build = [
+        "rustc",
+        "--package",
+        "gaptree",
+        "--lib",
+        "--profile",
+        "test",
+    ];
+    let mut cargo = project::cargo(&build)
+        .args(["--message-format", "json-render-diagnostics"])
+        .args(["--", "--cfg", "gaptree_scalar"])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut program = None;
+    if let Some(messages) = cargo.stdout.take() {
+        for message in Message::parse_stream(BufReader::new(messages)) {
+            if let Message::CompilerArtifact(artifact) = message? {
+                program = artifact.executable.or(program);
+            }
+        }
+    }
+    match (cargo.wait()?.success(), program) {
+        (true, Some(program)) => Ok(outcome(
+            Command::new(program)
+                .current_dir(project::root())
+                .status()?,
+        )),
+        _ => Ok(Outcome::Failed),
+    }
 }
 
 /// A library without std that has its own panic handler: if anything pulled in
@@ -149,37 +175,53 @@ fn no_std() -> io::Result<Outcome> {
     Ok(outcome(command.arg(target).status()?))
 }
 
-fn fuzz_targets() -> io::Result<Outcome> {
-    if !project::root().join("fuzz/Cargo.toml").is_file() {
-        return Ok(Outcome::Skipped("there are no fuzz targets".to_owned()));
+/// Every target for a while, and the canary, which must crash.
+fn fuzzing() -> io::Result<Outcome> {
+    const SECONDS: u64 = 20;
+    match fuzz::fuzz(&[], &fuzz::Options::seconds(SECONDS)) {
+        Ok(fuzz::Outcome::Clean(_)) => Ok(Outcome::Passed),
+        Ok(fuzz::Outcome::Failed) => Ok(Outcome::Failed),
+        Ok(fuzz::Outcome::Skipped(reason)) => Ok(Outcome::Skipped(reason)),
+        Err(error) => Err(io::Error::other(error)),
     }
-    let compiler = env::var_os("CXX").unwrap_or_else(|| "c++".into());
-    let found = Command::new(&compiler)
+}
+
+/// The C library, installed in cargo's target folder and linked from there.
+fn c_library() -> io::Result<Outcome> {
+    let tools = [
+        ("CC", "cc"),
+        ("OBJCOPY", "objcopy"),
+        ("PKG_CONFIG", "pkg-config"),
+    ];
+    match tools
+        .iter()
+        .find_map(|(variable, name)| missing(variable, name))
+    {
+        Some(reason) => Ok(Outcome::Skipped(reason)),
+        None => this_program(&["capi", "--check"]),
+    }
+}
+
+/// Why a tool, which a variable of the environment may name, cannot be used.
+fn missing(variable: &str, default: &str) -> Option<String> {
+    let tool = env::var_os(variable).unwrap_or_else(|| default.into());
+    let status = Command::new(&tool)
         .arg("--version")
         .stdout(Stdio::null())
         .status();
-    if !found.is_ok_and(|status| status.success()) {
-        let reason = format!(
-            "libFuzzer needs a C++ compiler, and `{}` does not run",
-            compiler.display()
-        );
-        return Ok(Outcome::Skipped(reason));
-    }
-    check(&[
-        "build",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
-        "--target-dir",
-        "fuzz/target",
-    ])
+    let runs = status.is_ok_and(|status| status.success());
+    (!runs).then(|| format!("it needs `{}`, which does not run", tool.display()))
 }
 
-/// The recordings on one engine, by this very program.
+/// The recordings on one engine.
 fn replay(store: &str) -> io::Result<Outcome> {
+    this_program(&["replay", "--store", store])
+}
+
+/// Another command of this very program.
+fn this_program(arguments: &[&str]) -> io::Result<Outcome> {
     let mut command = Command::new(env::current_exe()?);
-    command
-        .current_dir(project::root())
-        .args(["replay", "--store", store]);
+    command.current_dir(project::root()).args(arguments);
     Ok(outcome(command.status()?))
 }
 

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::path::{Component, Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use cargo_metadata::MetadataCommand;
 
@@ -38,6 +38,20 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(arguments);
     command
+}
+
+/// Whether `cargo NAME` works, after installing its package if it did not.
+pub(crate) fn installed(name: &str, package: &str) -> bool {
+    let works = |mut command: Command| {
+        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    if works(cargo(&[name, "--version"])) {
+        return true;
+    }
+    println!("installing {package}");
+    let status = cargo(&["install", "--quiet", "--locked", package]).status();
+    status.is_ok_and(|status| status.success())
 }
 
 /// What cargo knows about the project's packages and their dependencies.

@@ -200,6 +200,16 @@ impl<K: Position, V: Sample + Hash, S: RangeStore<K, V>> MapLockstep<K, V, S> {
             other.insert(range.clone(), V::of(value.number() ^ 1));
             same("equal to another", false, *map == other)?;
         }
+        if let Some((range, _)) = entries.first() {
+            let mut rest = map.clone();
+            rest.try_remove(range.clone()).expect("memory");
+            let kept = rest.iter().map(|(range, value)| (range, value.clone()));
+            same(
+                "without the first",
+                &entries[1..],
+                &kept.collect::<Vec<_>>(),
+            )?;
+        }
         self.compare_retain(map, &entries)
     }
 

@@ -1,7 +1,10 @@
 //! Lockstep: a subject and its oracle side by side, every answer compared,
 //! then the whole state. Also the bodies that fuzz targets, property tests and
-//! the replay of the corpus share.
+//! the replay of the corpus share. They are `inline` so that only programs that
+//! call one compile its many engines.
 
+#[cfg(feature = "capi")]
+mod capi;
 mod map;
 mod space;
 mod store;
@@ -115,45 +118,53 @@ where
     StoreLockstep::<K, V, S>::new().run(ops);
 }
 
+/// Runs operations on some engines: the sorted vector, the tree, and the tree
+/// with nodes of a few entries.
+macro_rules! run_on {
+    (@engine $key:ty, $value:ty, sorted_vec) => { SortedVecStore<$key, $value> };
+    (@engine $key:ty, $value:ty, tree) => { BTreeStore<$key, $value> };
+    (@engine $key:ty, $value:ty, $capacity:literal) => {
+        BTreeStore<$key, $value, $capacity, $capacity>
+    };
+    ($input:expr, $key:ty, $value:ty: $($engine:tt)*) => {{
+        let ops = StoreOp::<$key>::decode_all($input);
+        $(run_store::<$key, $value, run_on!(@engine $key, $value, $engine)>(&ops);)*
+    }};
+}
+
 /// The body of the store target: the first byte chooses the type of key, the
-/// rest is a sequence of operations that every engine runs.
+/// rest is a sequence of operations that several engines run: all of them for
+/// one type, for the others those that are compiled differently for it.
 ///
 /// # Panics
 /// An engine and the reference disagree.
+#[inline]
 pub fn store_ops(data: &[u8]) {
     let mut input = Input::new(data);
     let Some(kind) = input.byte() else { return };
     match kind % 5 {
-        0 => every_engine::<Page, u8>(&mut input),
-        1 => every_engine::<u64, Box<u8>>(&mut input),
-        2 => every_engine::<i64, u8>(&mut input),
-        3 => every_engine::<u8, u8>(&mut input),
-        _ => every_engine::<i128, u8>(&mut input),
+        0 => run_on!(&mut input, Page, u8: sorted_vec 3 4 tree),
+        1 => run_on!(&mut input, u64, Box<u8>: sorted_vec 4 tree),
+        2 => run_on!(&mut input, i64, u8: 3 tree),
+        3 => run_on!(&mut input, u8, u8: sorted_vec 4),
+        _ => run_on!(&mut input, i128, u8: sorted_vec 3),
     }
-}
-
-fn every_engine<K: Position, V: Sample>(input: &mut Input<'_>) {
-    let ops = StoreOp::<K>::decode_all(input);
-    run_store::<K, V, SortedVecStore<K, V>>(&ops);
-    run_store::<K, V, BTreeStore<K, V, 3, 3>>(&ops);
-    run_store::<K, V, BTreeStore<K, V, 4, 4>>(&ops);
-    run_store::<K, V, BTreeStore<K, V>>(&ops);
 }
 
 /// The body of the map target: as [`store_ops`], through the map.
 ///
 /// # Panics
 /// A map and the reference disagree.
+#[inline]
 pub fn map_ops(data: &[u8]) {
     let mut input = Input::new(data);
     let Some(kind) = input.byte() else { return };
     if kind % 2 == 0 {
         let ops = StoreOp::<u32>::decode_all(&mut input);
         MapLockstep::<u32, u8, SortedVecStore<u32, u8>>::new().run(&ops);
-        MapLockstep::<u32, u8, BTreeStore<u32, u8, 3, 3>>::new().run(&ops);
     } else {
         let ops = StoreOp::<i64>::decode_all(&mut input);
-        MapLockstep::<i64, Box<u8>, BTreeStore<i64, Box<u8>>>::new().run(&ops);
+        MapLockstep::<i64, Box<u8>, BTreeStore<i64, Box<u8>, 3, 3>>::new().run(&ops);
     }
 }
 
@@ -166,10 +177,11 @@ pub fn run_space<S: RangeStore<Page, PageMapping>>(shape: &SpaceShape, ops: &[Sp
 }
 
 /// The body of the space target: two bytes choose the bounds, the rest is a
-/// sequence of operations that a space of every engine runs.
+/// sequence of operations that a space on each engine runs.
 ///
 /// # Panics
 /// A space and the reference disagree.
+#[inline]
 pub fn space_ops(data: &[u8]) {
     let mut input = Input::new(data);
     let Some(shape) = SpaceShape::decode(&mut input) else {
@@ -179,6 +191,21 @@ pub fn space_ops(data: &[u8]) {
     let ops: Vec<SpaceOp> = std::iter::from_fn(decode).collect();
     run_space::<SortedVecStore<Page, PageMapping>>(&shape, &ops);
     run_space::<BTreeStore<Page, PageMapping, 3, 3>>(&shape, &ops);
-    run_space::<BTreeStore<Page, PageMapping, 4, 4>>(&shape, &ops);
     run_space::<BTreeStore<Page, PageMapping>>(&shape, &ops);
+}
+
+/// The body of the target of the C interface: as [`space_ops`], in C's terms;
+/// the third byte chooses what offsets mean.
+///
+/// # Panics
+/// The interface and the reference disagree.
+#[cfg(feature = "capi")]
+pub fn capi_ops(data: &[u8]) {
+    let mut input = Input::new(data);
+    let Some((shape, linear)) = SpaceShape::decode(&mut input).zip(input.byte()) else {
+        return;
+    };
+    let decode = || SpaceOp::decode(&shape, &mut input);
+    let ops: Vec<SpaceOp> = std::iter::from_fn(decode).collect();
+    capi::CapiLockstep::new(&shape, linear & 1 == 1).run(&ops);
 }

@@ -16,10 +16,10 @@ pub(super) struct SpaceLockstep<S> {
 }
 
 /// What a call reported and returned; no result if its sink stopped it.
-type Reported = (Vec<Region>, Option<Result<(), SpaceError>>);
+pub(super) type Reported = (Vec<Region>, Option<Result<(), SpaceError>>);
 
 /// The regions that a call reports to a sink that may stop it.
-fn reported(
+pub(super) fn reported(
     call: Call,
     operation: impl FnOnce(&mut dyn FnMut(Region)) -> Result<(), SpaceError>,
 ) -> Reported {
@@ -125,14 +125,10 @@ impl<S: RangeStore<Page, PageMapping>> SpaceLockstep<S> {
         Ok(())
     }
 
-    /// Applies an operation that may change something.
-    fn change(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
+    /// Applies an operation that chooses an address.
+    fn place(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
         let Self { subject, oracle } = self;
         match *op {
-            SpaceOp::SetPlacement(placement) => {
-                oracle.set_placement(placement);
-                subject.set_placement(placement);
-            }
             SpaceOp::MapAny { hint, len, mapping } => {
                 let options = MapOptions {
                     hint,
@@ -141,7 +137,7 @@ impl<S: RangeStore<Page, PageMapping>> SpaceLockstep<S> {
                 let expected = oracle.places(len, &options);
                 let found = subject.find_free(len, &options);
                 let got = subject.map_any(hint, len, mapping);
-                self.follow(len, mapping, &expected, &found, &got)?;
+                self.follow(len, mapping, &expected, &found, &got)
             }
             SpaceOp::MapAnyWith {
                 len,
@@ -151,8 +147,16 @@ impl<S: RangeStore<Page, PageMapping>> SpaceLockstep<S> {
                 let expected = oracle.places(len, &options);
                 let found = subject.find_free(len, &options);
                 let got = subject.map_any_with(len, mapping, &options);
-                self.follow(len, mapping, &expected, &found, &got)?;
+                self.follow(len, mapping, &expected, &found, &got)
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// Applies an operation on a range, or one that reports.
+    fn edit(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
+        let Self { subject, oracle } = self;
+        match *op {
             SpaceOp::MapAt {
                 addr,
                 len,
@@ -161,20 +165,17 @@ impl<S: RangeStore<Page, PageMapping>> SpaceLockstep<S> {
             } => {
                 let expected = reported(call, |sink| oracle.map_at(addr, len, mapping, sink));
                 let got = reported(call, |sink| subject.map_at(addr, len, mapping, sink));
-                same("reported", expected, got)?;
+                same("reported", expected, got)
             }
             SpaceOp::MapFixedNoreplace { addr, len, mapping } => {
                 let expected = oracle.map_fixed_noreplace(addr, len, mapping);
-                same(
-                    "result",
-                    expected,
-                    subject.map_fixed_noreplace(addr, len, mapping),
-                )?;
+                let got = subject.map_fixed_noreplace(addr, len, mapping);
+                same("result", expected, got)
             }
             SpaceOp::Unmap { addr, len, call } => {
                 let expected = reported(call, |sink| oracle.unmap(addr, len, sink));
                 let got = reported(call, |sink| subject.unmap(addr, len, sink));
-                same("reported", expected, got)?;
+                same("reported", expected, got)
             }
             SpaceOp::Protect {
                 addr,
@@ -185,7 +186,7 @@ impl<S: RangeStore<Page, PageMapping>> SpaceLockstep<S> {
             } => {
                 let expected = reported(call, |sink| oracle.protect(addr, len, prot, holes, sink));
                 let got = reported(call, |sink| subject.protect(addr, len, prot, holes, sink));
-                same("reported", expected, got)?;
+                same("reported", expected, got)
             }
             SpaceOp::UnmapNonOriginal(call) => {
                 let expected = reported(call, |sink| {
@@ -196,7 +197,19 @@ impl<S: RangeStore<Page, PageMapping>> SpaceLockstep<S> {
                     subject.unmap_non_original(sink);
                     Ok(())
                 });
-                same("reported", expected, got)?;
+                same("reported", expected, got)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Applies an operation on the whole space.
+    fn change_all(&mut self, op: &SpaceOp) {
+        let Self { subject, oracle } = self;
+        match *op {
+            SpaceOp::SetPlacement(placement) => {
+                oracle.set_placement(placement);
+                subject.set_placement(placement);
             }
             SpaceOp::MarkOriginal => {
                 oracle.mark_original();
@@ -217,7 +230,6 @@ impl<S: RangeStore<Page, PageMapping>> SpaceLockstep<S> {
             }
             _ => {}
         }
-        Ok(())
     }
 
     /// Compares the whole state.
@@ -257,7 +269,9 @@ impl<S: RangeStore<Page, PageMapping>> Lockstep for SpaceLockstep<S> {
 
     fn apply(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
         self.ask(op)?;
-        self.change(op)?;
+        self.place(op)?;
+        self.edit(op)?;
+        self.change_all(op);
         self.compare()
     }
 

@@ -245,9 +245,17 @@ impl SpaceOp {
     /// The next operation on a space of this shape, or `None` where the input
     /// ends.
     pub fn decode(shape: &SpaceShape, input: &mut Input<'_>) -> Option<Self> {
+        match input.byte()? {
+            change @ ..=190 => Self::decode_change(change, shape, input),
+            other => Self::decode_other(other, shape, input),
+        }
+    }
+
+    /// The operation of a byte up to 190, which places or changes a range.
+    fn decode_change(byte: u8, shape: &SpaceShape, input: &mut Input<'_>) -> Option<Self> {
         let address = |input: &mut Input<'_>| shape.address(input);
         let length = |input: &mut Input<'_>| shape.length(input);
-        Some(match input.byte()? {
+        Some(match byte {
             0..=5 => Self::SetPlacement(placement(input)?),
             6..=35 => {
                 let hint = if input.byte()? & 1 == 1 {
@@ -300,7 +308,7 @@ impl SpaceOp {
                     call: Call::decode(input)?,
                 }
             }
-            156..=190 => Self::Protect {
+            _ => Self::Protect {
                 addr: address(input)?,
                 len: length(input)?,
                 prot: Prot(input.pick(&[0, 1, 3, 5])?),
@@ -311,7 +319,15 @@ impl SpaceOp {
                 ])?,
                 call: Call::decode(input)?,
             },
-            191..=200 => Self::Query(address(input)?),
+        })
+    }
+
+    /// The operation of a byte from 191 on, which asks or changes everything.
+    fn decode_other(byte: u8, shape: &SpaceShape, input: &mut Input<'_>) -> Option<Self> {
+        let address = |input: &mut Input<'_>| shape.address(input);
+        let length = |input: &mut Input<'_>| shape.length(input);
+        Some(match byte {
+            ..=200 => Self::Query(address(input)?),
             201..=215 => Self::CheckAccess {
                 addr: address(input)?,
                 len: length(input)?,

@@ -224,13 +224,7 @@ pub(crate) fn memory(results: &Results, n: usize) -> Drawing<String> {
 
 /// The headline chart: churn, of the tree and its rivals.
 pub(crate) fn headline(results: &Results) -> Drawing<String> {
-    let rivals = results
-        .rows
-        .iter()
-        .filter(|row| row.workload == "churn" && (row.subject == TREE || is_rival(&row.subject)));
-    let shown = Results {
-        rows: rivals.cloned().collect(),
-        ..Results::default()
-    };
+    let shown = results
+        .only(|row| row.workload == "churn" && (row.subject == TREE || is_rival(&row.subject)));
     lines(&shown, "churn", (640, 400))
 }

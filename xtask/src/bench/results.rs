@@ -59,11 +59,24 @@ impl Results {
             let record = record.map_err(|error| error.to_string())?;
             let line = record.position().map_or(0, csv::Position::line);
             let row = Row::parse(&record).ok_or_else(|| format!("line {line} is no result"))?;
-            let key = (row.workload.clone(), row.n, row.subject.clone());
-            results.index.insert(key, results.rows.len());
-            results.rows.push(row);
+            results.add(row);
         }
         Ok(results)
+    }
+
+    /// The rows that satisfy a condition, without the head.
+    pub(crate) fn only(&self, wanted: impl Fn(&Row) -> bool) -> Self {
+        let mut results = Self::default();
+        for row in self.rows.iter().filter(|row| wanted(row)) {
+            results.add(row.clone());
+        }
+        results
+    }
+
+    fn add(&mut self, row: Row) {
+        let key = (row.workload.clone(), row.n, row.subject.clone());
+        self.index.insert(key, self.rows.len());
+        self.rows.push(row);
     }
 
     pub(crate) fn row(&self, workload: &str, n: usize, subject: &str) -> Option<&Row> {

@@ -7,10 +7,12 @@
 //! | `unsafe` only where it is expected; engines know nothing of address spaces | [`words`] |
 //! | the library depends on `arrayvec` and `smallvec` alone, without build script | [`dependencies`] |
 //! | every recording has a trace and its listings | [`recordings`] |
+//! | every public method is driven in lockstep with the reference | [`vocabulary`] |
 
 mod dependencies;
 mod recordings;
 mod shape;
+mod vocabulary;
 mod words;
 
 use std::fs;
@@ -92,6 +94,7 @@ fn problems(root: &Path) -> Result<Vec<Problem>, String> {
         problems.extend(words::problems(&text));
     }
     problems.extend(recordings::problems(&root.join("tests/traces"))?);
+    problems.extend(vocabulary::problems(root)?);
     Ok(problems)
 }
 

@@ -1,5 +1,6 @@
 //! The length of files and functions, and the line that says a module's job.
 
+use super::words::KEYWORD;
 use super::{Problem, Text};
 
 const FILE_LINES: usize = 800;
@@ -41,21 +42,24 @@ pub(super) fn problems(text: &Text) -> Vec<Problem> {
 fn starts_function(line: &str) -> bool {
     let mut words = line.split_ascii_whitespace();
     let qualifier = |word: &str| {
-        matches!(word, "const" | "async" | "unsafe" | "extern" | "\"C\"") || word.starts_with("pub")
+        let other = matches!(word, "const" | "async" | "extern" | "\"C\"");
+        other || word == KEYWORD || word.starts_with("pub")
     };
     words.find(|word| !qualifier(word)) == Some("fn")
 }
 
-/// Lines from the first to the closing brace, which formatting puts under it.
+/// Lines from the first to the one that closes the function: formatting puts
+/// its brace, or the semicolon of a declaration, at the first line's indent.
 fn function_length(lines: &[&str]) -> usize {
-    let indent = lines[0].len() - lines[0].trim_start().len();
-    let closes = |line: &str| {
-        line.len() == indent + 1 && line.ends_with('}')
-            || line.len() > indent && line.ends_with(';') && !line[indent..].starts_with(' ')
-    };
-    if lines[0].ends_with('}') || lines[0].ends_with(';') {
+    if lines[0].ends_with(['}', ';']) {
         return 1;
     }
+    let indent = lines[0].len() - lines[0].trim_start().len();
+    let closes = |line: &str| match line.get(indent..) {
+        Some("}") => true,
+        Some(rest) => rest.ends_with(';') && !rest.starts_with(' '),
+        None => false,
+    };
     let rest = lines[1..].iter().position(|line| closes(line));
     rest.map_or(lines.len(), |last| last + 2)
 }
@@ -73,9 +77,11 @@ mod tests {
         problems(&text).iter().map(|problem| problem.line).collect()
     }
 
+    const NONE: [usize; 0] = [];
+
     #[test]
     fn files_are_limited_to_800_lines() {
-        assert_eq!(lines(format!("//! Job.\n{}", "\n".repeat(799))), []);
+        assert_eq!(lines(format!("//! Job.\n{}", "\n".repeat(799))), NONE);
         assert_eq!(lines(format!("//! Job.\n{}", "\n".repeat(800))), [0]);
     }
 
@@ -87,7 +93,7 @@ mod tests {
                 "//! Job.\nimpl X {{\n    pub(crate) const fn f() {{\n{body}    }}\n\n    fn g() {{}}\n}}\n"
             )
         };
-        assert_eq!(lines(file(70)), []);
+        assert_eq!(lines(file(70)), NONE);
         assert_eq!(lines(file(71)), [3]);
     }
 
@@ -98,14 +104,14 @@ mod tests {
             lines(format!(
                 "//! Job.\nfn f(\n    a: u8,\n) -> u8;\n{filler}fn g() {{\n}}\n"
             )),
-            []
+            NONE
         );
     }
 
     #[test]
     fn the_first_line_says_the_job() {
         assert_eq!(lines("use std::fmt;\n".to_owned()), [1]);
-        assert_eq!(lines("//! stub\n".to_owned()), []);
+        assert_eq!(lines("//! stub\n".to_owned()), NONE);
         assert_eq!(lines(String::new()), [1]);
     }
 }

@@ -1,0 +1,4 @@
+//! Random operations on maps, in lockstep with the reference.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| reference::lockstep::map_ops(data));

@@ -1,0 +1,335 @@
+/*
+ * mmap_c.h - the bookkeeping of mmap, munmap and mprotect in an address space.
+ *
+ * The first part has libmmap's names, types and results; the second part,
+ * below "Extensions", has what libmmap lacks. No function touches the memory
+ * that it keeps books on: what to do there is up to the callbacks.
+ *
+ * Words. A space is a range of addresses, [start, start + len), in pages. A
+ * mapping is protection, flags, file and offset, four numbers that are kept as
+ * given; a region is a run of pages with one mapping. Adjacent pages with equal
+ * mappings are one region, always.
+ *
+ * Units. Addresses and lengths are in bytes. A length is rounded up to whole
+ * pages. An address that names a range must be a multiple of the page size; one
+ * that is merely looked at need not be.
+ *
+ * Arguments that are refused by every function that takes them, with the error
+ * value of that function and nothing changed:
+ *   - a space that is NULL, or busy (see Callbacks);
+ *   - an output pointer that is NULL, unless it says "or NULL";
+ *   - a length of 0;
+ *   - an address that must be a multiple of the page size and is not;
+ *   - a range that is not wholly inside the space, however far, or wraps.
+ * A call that is refused or runs out of memory has changed nothing and has
+ * called nothing back.
+ *
+ * Callbacks. A function that replaces, unmaps or changes regions calls `ufn`
+ * (if it is not NULL) with each one: ascending, clipped to the range of the
+ * call, with its mapping from before the change. Meanwhile the space is busy:
+ * every function that is given this space returns its error value and does
+ * nothing, queries too; mmap_destroy and mmap_reset do nothing. Other spaces
+ * can be used. A callback returns; it does not longjmp out, and a C++ exception
+ * that leaves it ends the program.
+ *
+ * Threads. Different spaces are independent. Of one space, functions that take
+ * a `const struct MMapAddrSpace *` can run at the same time in several threads;
+ * while any other function runs, no thread may use that space. The library has
+ * no locks and no global state.
+ *
+ * Cost. O(log n + k) for n regions of which k are affected, unless it says
+ * otherwise. No call allocates memory for each region that it affects.
+ */
+#ifndef GAPTREE_MMAP_C_H
+#define GAPTREE_MMAP_C_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A space; opaque. */
+struct MMapAddrSpace;
+
+/* What a page is mapped to. Protection, flags and file are not interpreted. */
+struct MMapInfo {
+  int prot;
+  int flags;
+  int fd;         /* negative: no file */
+  int64_t offset; /* bytes; see mmap_set_offsets */
+  bool original;  /* mapped when mmap_mark_original was called */
+};
+
+enum MMapError {
+  MMAP_OK = 0,
+  MMAP_INVAL = 1, /* an argument is refused, or the space is busy */
+  MMAP_NOMEM = 2  /* no memory for the bookkeeping; nothing has changed */
+};
+
+/*
+ * Called with a region: address and length in bytes, the mapping as it was, and
+ * the pointer that was given along with the function.
+ */
+typedef void (*MMapUpdateFn)(uintptr_t start, size_t len, struct MMapInfo info,
+                             void *udata);
+
+/*
+ * An empty space of all whole pages in [start, start + len), placing at the
+ * lowest address that fits. The range may end at the very top of the address
+ * space.
+ *
+ * NULL if there is no memory, if pagesize is not a power of two (0 is none: a
+ * space without a page size has no pages), if the range wraps, if it has no
+ * whole page, or if it has more than 2^62 - 1 of them.
+ *
+ * With pages of one byte, the byte at (uintptr_t)-1 is left out, for that
+ * address means failure.
+ */
+struct MMapAddrSpace *mmap_create(uintptr_t start, size_t len, size_t pagesize);
+
+/*
+ * Frees the space. Does nothing for NULL, nor in a callback of the same space:
+ * there the space lives on and must be destroyed after the call. O(n).
+ */
+void mmap_destroy(struct MMapAddrSpace *mm);
+
+/*
+ * Unmaps everything, without callbacks. Bounds, page size, placement (a random
+ * one goes on with its sequence) and the meaning of offsets stay. O(n).
+ */
+void mmap_reset(struct MMapAddrSpace *mm);
+
+/*
+ * From now on, places at random: every address that fits is equally likely,
+ * and one seed gives one sequence of addresses. The sequence is easy to predict
+ * for somebody who knows the seed.
+ */
+void mmap_enable_aslr(struct MMapAddrSpace *mm, uint64_t seed);
+
+/*
+ * Maps len bytes at hint, if hint is not 0, is a multiple of the page size and
+ * the whole range is inside the space and free; otherwise where the placement
+ * of the space puts them.
+ *
+ * The address, or (uintptr_t)-1 if a rule above refuses the call, nothing free
+ * is long enough, or there is no memory.
+ */
+uintptr_t mmap_map_any(struct MMapAddrSpace *mm, uintptr_t hint, size_t len,
+                       int prot, int flags, int fd, int64_t offset);
+
+/*
+ * Maps len bytes at addr. Calls ufn with each region that this replaces.
+ *
+ * addr, or (uintptr_t)-1 if a rule above refuses the call or there is no
+ * memory.
+ */
+uintptr_t mmap_map_at(struct MMapAddrSpace *mm, uintptr_t addr, size_t len,
+                      int prot, int flags, int fd, int64_t offset,
+                      MMapUpdateFn ufn, void *udata);
+
+/*
+ * Unmaps len bytes at addr. Calls ufn with each region; pages that are not
+ * mapped are passed over.
+ *
+ * MMAP_OK, MMAP_INVAL if a rule above refuses the call, MMAP_NOMEM.
+ */
+enum MMapError mmap_unmap(struct MMapAddrSpace *mm, uintptr_t addr, size_t len,
+                          MMapUpdateFn ufn, void *udata);
+
+/*
+ * Whether the page that contains addr is mapped, and if so, to what: *info.
+ * addr may be any address. *info is not written otherwise. O(log n).
+ */
+bool mmap_query_page(const struct MMapAddrSpace *mm, uintptr_t addr,
+                     struct MMapInfo *info);
+
+/*
+ * Gives what is mapped in [addr, addr + len) this protection. Calls ufn with
+ * each region, with its old protection, also where it does not change; pages
+ * that are not mapped are passed over.
+ *
+ * MMAP_OK, MMAP_INVAL if a rule above refuses the call, MMAP_NOMEM.
+ */
+enum MMapError mmap_protect(struct MMapAddrSpace *mm, uintptr_t addr,
+                            size_t len, int prot, MMapUpdateFn ufn,
+                            void *udata);
+
+/*
+ * Marks everything that is mapped now as original. Adjacent regions that differ
+ * in nothing else become one. O(n).
+ */
+void mmap_mark_original(struct MMapAddrSpace *mm);
+
+/*
+ * Unmaps everything that is not original, and calls ufn with each region.
+ * Original pages that were unmapped or replaced meanwhile do not come back, nor
+ * does their protection. O(n).
+ */
+void mmap_unmap_non_original(struct MMapAddrSpace *mm, MMapUpdateFn ufn,
+                             void *udata);
+
+/* ---------------------------------------------------------------------------
+ * Extensions
+ *
+ * libmmap has none of what follows. What is said at the top holds here too.
+ * ------------------------------------------------------------------------ */
+
+/* The version of this header, and what mmap_version says of the library. */
+#define MMAP_VERSION "0.1.0"
+
+/* The version of the library that runs: "MAJOR.MINOR.PATCH", static. */
+const char *mmap_version(void);
+
+/* Where a call without a fixed address maps. */
+enum MMapPlacement {
+  MMAP_PLACE_DEFAULT = 0, /* as the space says; not for mmap_set_placement */
+  MMAP_PLACE_LOWEST = 1,  /* the lowest address that fits */
+  MMAP_PLACE_HIGHEST = 2, /* the highest address that fits */
+  MMAP_PLACE_RANDOM = 3   /* as mmap_enable_aslr says */
+};
+
+/*
+ * Sets where mmap_map_any maps, one of enum MMapPlacement. seed is for
+ * MMAP_PLACE_RANDOM, which starts its sequence again, and ignored by others.
+ *
+ * MMAP_OK, or MMAP_INVAL for any other number, NULL or a busy space. O(1).
+ */
+enum MMapError mmap_set_placement(struct MMapAddrSpace *mm, int placement,
+                                  uint64_t seed);
+
+/* What the offset of a file mapping means. */
+enum MMapOffsets {
+  /* The number is kept as given for every page, as libmmap does. */
+  MMAP_OFFSETS_VERBATIM = 0,
+  /* It is that of the first page and grows with the address: after a cut,
+   * every page still has its own offset, and neighbours are one region only
+   * where both addresses and offsets go on. It wraps at 2^64. */
+  MMAP_OFFSETS_LINEAR = 1
+};
+
+/*
+ * Sets what offsets mean, one of enum MMapOffsets, for mappings with fd >= 0
+ * that are made from now on; those without a file are always verbatim. A new
+ * space has MMAP_OFFSETS_VERBATIM.
+ *
+ * MMAP_OK, or MMAP_INVAL for any other number, NULL or a busy space. O(1).
+ */
+enum MMapError mmap_set_offsets(struct MMapAddrSpace *mm, int offsets);
+
+/* What mmap_map_fixed_noreplace returns where something is mapped already. */
+#define MMAP_EXIST 3
+
+/*
+ * Maps len bytes at addr if all of it is free (MAP_FIXED_NOREPLACE).
+ *
+ * MMAP_OK, MMAP_EXIST, MMAP_INVAL if a rule at the top refuses the call,
+ * MMAP_NOMEM.
+ */
+int mmap_map_fixed_noreplace(struct MMapAddrSpace *mm, uintptr_t addr,
+                             size_t len, int prot, int flags, int fd,
+                             int64_t offset);
+
+/* Where mmap_map_any_with maps. All zeroes ask for nothing. */
+struct MMapOptions {
+  /* Taken if it is not 0, is a multiple of the page size, satisfies window and
+   * alignment, and the whole range is free; ignored otherwise. */
+  uintptr_t hint;
+  /* The whole mapping is inside [window_start, window_start + window_len),
+   * whatever part of that is inside the space. A length of 0 means the whole
+   * space. */
+  uintptr_t window_start;
+  size_t window_len;
+  /* The address is a multiple of this, a power of two; 0 and what is below the
+   * page size ask for the page size. */
+  size_t align;
+  /* One of enum MMapPlacement, and the seed of MMAP_PLACE_RANDOM, which is for
+   * this call alone. */
+  int placement;
+  uint64_t seed;
+};
+
+/*
+ * Maps len bytes as options say; NULL asks for nothing. The placement is
+ * exact: if any address satisfies the options, one is found, and it is the
+ * lowest (highest) one.
+ *
+ * The address, or (uintptr_t)-1 if a rule at the top refuses the call, the
+ * alignment is neither 0 nor a power of two, the placement is none, nothing
+ * fits, or there is no memory.
+ */
+uintptr_t mmap_map_any_with(struct MMapAddrSpace *mm, size_t len, int prot,
+                            int flags, int fd, int64_t offset,
+                            const struct MMapOptions *options);
+
+/*
+ * Where mmap_map_any_with would map; nothing changes, and a random placement
+ * draws the same address again. (uintptr_t)-1 as there. O(log n).
+ */
+uintptr_t mmap_find_free(const struct MMapAddrSpace *mm, size_t len,
+                         const struct MMapOptions *options);
+
+/* A run of pages with one mapping. */
+struct MMapRegion {
+  uintptr_t start;      /* address of the first byte */
+  size_t len;           /* bytes */
+  struct MMapInfo info; /* the offset is that of the first byte */
+};
+
+/*
+ * Whether addr, any address, is mapped, and if so, the whole region around it:
+ * *region, which is not written otherwise. O(log n).
+ */
+bool mmap_query_region(const struct MMapAddrSpace *mm, uintptr_t addr,
+                       struct MMapRegion *region);
+
+/*
+ * The first region that reaches beyond the end of *after, or the first of all
+ * if after is NULL. Of *after only start and len are read; it may be *region.
+ * false if there is none, and *region is not written.
+ *
+ *     struct MMapRegion r;
+ *     for (bool more = mmap_next_region(mm, NULL, &r); more;
+ *          more = mmap_next_region(mm, &r, &r))
+ *       use(&r);
+ *
+ * The space may change between two calls: no page above *after is passed over,
+ * and the loop ends. O(log n).
+ */
+bool mmap_next_region(const struct MMapAddrSpace *mm,
+                      const struct MMapRegion *after,
+                      struct MMapRegion *region);
+
+/*
+ * Whether every byte of [addr, addr + len) is mapped with all bits of prot.
+ * Any address and length will do; of no bytes it is true. If not, *bad is the
+ * first address of which it is not true (0 for a buffer that runs past the
+ * last address, if all before is accessible). bad: or NULL.
+ *
+ * false, and *bad == addr, for a space that is NULL or busy. Allocates nothing.
+ */
+bool mmap_check_access(const struct MMapAddrSpace *mm, uintptr_t addr,
+                       size_t len, int prot, uintptr_t *bad);
+
+/* Bounds of a space, and what is in it. */
+struct MMapTotals {
+  uintptr_t start;    /* address of the first byte */
+  size_t len;         /* bytes, whole pages */
+  size_t pagesize;    /* bytes */
+  size_t regions;     /* how many there are */
+  size_t mapped;      /* bytes */
+  size_t largest_gap; /* bytes: the longest mapping that still fits, or 0 */
+};
+
+/*
+ * Writes *totals; false for NULL or a busy space. O(log n).
+ */
+bool mmap_totals(const struct MMapAddrSpace *mm, struct MMapTotals *totals);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GAPTREE_MMAP_C_H */

@@ -1,0 +1,364 @@
+//! The C interface as a safe type: an address space that is reached through
+//! `mmap_create` and its like, and through nothing else.
+//!
+//! Its callbacks first call back into the space, and note whether that was
+//! refused.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions of a C interface; no pointer leaves this file"
+)]
+
+use std::cell::Cell;
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use gaptree::capi::{
+    self, MMAP_EXIST, MMAP_OFFSETS_LINEAR, MMAP_PLACE_DEFAULT, MMAP_PLACE_HIGHEST,
+    MMAP_PLACE_LOWEST, MMAP_PLACE_RANDOM, MMapAddrSpace, MMapError, MMapInfo, MMapOptions,
+    MMapRegion, MMapTotals,
+};
+use gaptree::{MapOptions, Mapping, OffsetRule, Placement, Prot, Region};
+
+/// `(uintptr_t)-1`.
+const NO_ADDRESS: usize = usize::MAX;
+
+/// Why a call failed, as far as C is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Failure {
+    Invalid,
+    NoMemory,
+    Exists,
+}
+
+/// What a call returns that has nothing to say but how it went.
+pub(crate) type Outcome = Result<(), Failure>;
+
+/// A space behind the C interface. All its functions take `&self`, so that
+/// nothing but the interface itself keeps callbacks from changing it.
+#[derive(Debug)]
+pub(crate) struct CSpace {
+    mm: *mut MMapAddrSpace,
+    linear: bool,
+    /// A callback's call back into the space was not refused.
+    entered: Cell<bool>,
+}
+
+/// What a callback is given.
+struct Report<'a> {
+    space: &'a CSpace,
+    sink: &'a mut dyn FnMut(Region),
+}
+
+extern "C-unwind" fn report(start: usize, len: usize, info: MMapInfo, udata: *mut c_void) {
+    // SAFETY: `CSpace::reporting` passes a report that outlives the call, and
+    // one callback runs at a time.
+    let report = unsafe { &mut *udata.cast::<Report<'_>>() };
+    report.space.call_back(start as u64);
+    let region = MMapRegion { start, len, info };
+    (report.sink)(report.space.region(region));
+}
+
+/// A number of C's; all of them have 64 bits where this is used.
+fn narrow(number: u64) -> usize {
+    usize::try_from(number).expect("pointers of 64 bits")
+}
+
+/// An address that was returned.
+fn address(returned: usize) -> Option<u64> {
+    (returned != NO_ADDRESS).then_some(returned as u64)
+}
+
+fn outcome(code: c_int) -> Outcome {
+    const INVAL: c_int = MMapError::Inval as c_int;
+    const NOMEM: c_int = MMapError::Nomem as c_int;
+    match code {
+        0 => Ok(()),
+        INVAL => Err(Failure::Invalid),
+        NOMEM => Err(Failure::NoMemory),
+        MMAP_EXIST => Err(Failure::Exists),
+        other => panic!("{other} is no result"),
+    }
+}
+
+/// A placement as number and seed.
+fn numbers(placement: Option<Placement>) -> (c_int, u64) {
+    match placement {
+        None => (MMAP_PLACE_DEFAULT, 0),
+        Some(Placement::Lowest) => (MMAP_PLACE_LOWEST, 0),
+        Some(Placement::Highest) => (MMAP_PLACE_HIGHEST, 0),
+        Some(Placement::Random(seed)) => (MMAP_PLACE_RANDOM, seed),
+    }
+}
+
+fn c_options(options: &MapOptions) -> MMapOptions {
+    let (window_start, window_len) = options.window.unwrap_or_default();
+    let (placement, seed) = numbers(options.placement);
+    MMapOptions {
+        hint: narrow(options.hint.unwrap_or(0)),
+        window_start: narrow(window_start),
+        window_len: narrow(window_len),
+        align: narrow(options.align),
+        placement,
+        seed,
+    }
+}
+
+/// What `call` writes, if it returns true.
+fn written<T>(call: impl FnOnce(*mut T) -> bool) -> Option<T> {
+    let mut value = MaybeUninit::uninit();
+    // SAFETY: the functions of the interface write what they return true for.
+    call(value.as_mut_ptr()).then(|| unsafe { value.assume_init() })
+}
+
+// SAFETY, of all calls below: `mm` is live until `self` is dropped, other
+// pointers are to locals, and `CSpace` is not `Sync`.
+impl CSpace {
+    /// An empty space, or `None` where C gets a null pointer. With `linear`,
+    /// offsets of files grow with the address.
+    pub(crate) fn new(start: u64, len: u64, page_size: u64, linear: bool) -> Option<Self> {
+        let mm = capi::mmap_create(narrow(start), narrow(len), narrow(page_size));
+        if linear {
+            // SAFETY: null or live.
+            unsafe { capi::mmap_set_offsets(mm, MMAP_OFFSETS_LINEAR) };
+        }
+        (!mm.is_null()).then_some(Self {
+            mm,
+            linear,
+            entered: Cell::new(false),
+        })
+    }
+
+    /// The mapping that C makes when it is asked for this one.
+    pub(crate) fn mapping(&self, mapping: Mapping) -> Mapping {
+        let offset_rule = if self.linear && mapping.fd >= 0 {
+            OffsetRule::Linear
+        } else {
+            OffsetRule::Verbatim
+        };
+        Mapping {
+            offset_rule,
+            original: false,
+            ..mapping
+        }
+    }
+
+    fn region(&self, region: MMapRegion) -> Region {
+        let MMapRegion { start, len, info } = region;
+        let (prot, flags) = (Prot(info.prot.cast_unsigned()), info.flags.cast_unsigned());
+        let mapping = Mapping::file(prot, flags, info.fd, info.offset.cast_unsigned());
+        let mapping = Mapping {
+            original: info.original,
+            ..self.mapping(mapping)
+        };
+        Region {
+            addr: start as u64,
+            len: len as u64,
+            mapping,
+        }
+    }
+
+    /// Whether a callback could call back into the space.
+    pub(crate) fn was_entered(&self) -> bool {
+        self.entered.get()
+    }
+
+    /// What a callback must not be able to do. Where nothing is returned that
+    /// would tell, the state does.
+    fn call_back(&self, addr: u64) {
+        // SAFETY: as above; the space is busy, so it is not destroyed.
+        unsafe { capi::mmap_destroy(self.mm) };
+        self.reset();
+        self.mark_original();
+        let mapping = Mapping::anonymous(Prot::NONE, 0);
+        let entered = self.map_any(None, 1, &mapping).is_some()
+            || self.query_page(addr).is_some()
+            || self.first_region(0).is_some()
+            || self.set_placement(Placement::Highest).is_ok()
+            || self.check_access(addr, 1, Prot::NONE).is_ok()
+            || self.totals().is_some();
+        self.entered.set(self.entered.get() || entered);
+    }
+
+    /// Runs a call with the arguments for its callback.
+    fn reporting<T>(
+        &self,
+        sink: &mut dyn FnMut(Region),
+        call: impl FnOnce(capi::MMapUpdateFn, *mut c_void) -> T,
+    ) -> T {
+        let mut to = Report { space: self, sink };
+        call(Some(report), ptr::from_mut(&mut to).cast())
+    }
+
+    pub(crate) fn set_placement(&self, placement: Placement) -> Outcome {
+        let (kind, seed) = numbers(Some(placement));
+        // SAFETY: as above.
+        outcome(unsafe { capi::mmap_set_placement(self.mm, kind, seed) } as c_int)
+    }
+
+    pub(crate) fn enable_aslr(&self, seed: u64) {
+        // SAFETY: as above.
+        unsafe { capi::mmap_enable_aslr(self.mm, seed) }
+    }
+
+    pub(crate) fn map_any(&self, hint: Option<u64>, len: u64, mapping: &Mapping) -> Option<u64> {
+        let (hint, len) = (narrow(hint.unwrap_or(0)), narrow(len));
+        let (prot, flags, fd, offset) = parts(mapping);
+        // SAFETY: as above.
+        address(unsafe { capi::mmap_map_any(self.mm, hint, len, prot, flags, fd, offset) })
+    }
+
+    pub(crate) fn map_any_with(
+        &self,
+        len: u64,
+        mapping: &Mapping,
+        options: &MapOptions,
+    ) -> Option<u64> {
+        let (len, options) = (narrow(len), c_options(options));
+        let (prot, flags, fd, offset) = parts(mapping);
+        // SAFETY: as above.
+        address(unsafe {
+            capi::mmap_map_any_with(self.mm, len, prot, flags, fd, offset, &raw const options)
+        })
+    }
+
+    pub(crate) fn find_free(&self, len: u64, options: &MapOptions) -> Option<u64> {
+        let (len, options) = (narrow(len), c_options(options));
+        // SAFETY: as above.
+        address(unsafe { capi::mmap_find_free(self.mm, len, &raw const options) })
+    }
+
+    pub(crate) fn map_at(
+        &self,
+        addr: u64,
+        len: u64,
+        mapping: &Mapping,
+        sink: &mut dyn FnMut(Region),
+    ) -> Option<u64> {
+        let (addr, len) = (narrow(addr), narrow(len));
+        let (prot, flags, fd, offset) = parts(mapping);
+        self.reporting(sink, |ufn, udata| {
+            // SAFETY: as above.
+            address(unsafe {
+                capi::mmap_map_at(self.mm, addr, len, prot, flags, fd, offset, ufn, udata)
+            })
+        })
+    }
+
+    pub(crate) fn map_fixed_noreplace(&self, addr: u64, len: u64, mapping: &Mapping) -> Outcome {
+        let (addr, len) = (narrow(addr), narrow(len));
+        let (prot, flags, fd, offset) = parts(mapping);
+        // SAFETY: as above.
+        outcome(unsafe {
+            capi::mmap_map_fixed_noreplace(self.mm, addr, len, prot, flags, fd, offset)
+        })
+    }
+
+    pub(crate) fn unmap(&self, addr: u64, len: u64, sink: &mut dyn FnMut(Region)) -> Outcome {
+        self.reporting(sink, |ufn, udata| {
+            // SAFETY: as above.
+            let code = unsafe { capi::mmap_unmap(self.mm, narrow(addr), narrow(len), ufn, udata) };
+            outcome(code as c_int)
+        })
+    }
+
+    pub(crate) fn protect(
+        &self,
+        addr: u64,
+        len: u64,
+        prot: Prot,
+        sink: &mut dyn FnMut(Region),
+    ) -> Outcome {
+        let (addr, len, prot) = (narrow(addr), narrow(len), prot.0.cast_signed());
+        self.reporting(sink, |ufn, udata| {
+            // SAFETY: as above.
+            let code = unsafe { capi::mmap_protect(self.mm, addr, len, prot, ufn, udata) };
+            outcome(code as c_int)
+        })
+    }
+
+    pub(crate) fn mark_original(&self) {
+        // SAFETY: as above.
+        unsafe { capi::mmap_mark_original(self.mm) }
+    }
+
+    pub(crate) fn unmap_non_original(&self, sink: &mut dyn FnMut(Region)) {
+        self.reporting(sink, |ufn, udata| {
+            // SAFETY: as above.
+            unsafe { capi::mmap_unmap_non_original(self.mm, ufn, udata) }
+        });
+    }
+
+    pub(crate) fn reset(&self) {
+        // SAFETY: as above.
+        unsafe { capi::mmap_reset(self.mm) }
+    }
+
+    /// The mapping of the page around an address, as a region of no length.
+    pub(crate) fn query_page(&self, addr: u64) -> Option<Mapping> {
+        // SAFETY: as above.
+        let call = |out| unsafe { capi::mmap_query_page(self.mm, narrow(addr), out) };
+        let (start, len) = (0, 0);
+        let region = |info| self.region(MMapRegion { start, len, info });
+        written(call).map(|info| region(info).mapping)
+    }
+
+    pub(crate) fn query_region(&self, addr: u64) -> Option<Region> {
+        // SAFETY: as above.
+        let call = |out| unsafe { capi::mmap_query_region(self.mm, narrow(addr), out) };
+        written(call).map(|region| self.region(region))
+    }
+
+    /// The first region that ends above an address.
+    pub(crate) fn first_region(&self, addr: u64) -> Option<Region> {
+        self.next_region(Some((addr, 0)))
+    }
+
+    fn next_region(&self, after: Option<(u64, u64)>) -> Option<Region> {
+        let after = after.map(|(addr, len)| [narrow(addr), narrow(len)]);
+        let after = after.as_ref().map_or(ptr::null(), ptr::from_ref).cast();
+        // SAFETY: as above; of `after`, start and length are read.
+        let call = |out| unsafe { capi::mmap_next_region(self.mm, after, out) };
+        written(call).map(|region| self.region(region))
+    }
+
+    /// All regions, from one to the next.
+    pub(crate) fn regions(&self) -> Vec<Region> {
+        let next = |last: &Region| self.next_region(Some((last.addr, last.len)));
+        std::iter::successors(self.next_region(None), next).collect()
+    }
+
+    pub(crate) fn check_access(&self, addr: u64, len: u64, prot: Prot) -> Result<(), u64> {
+        let (addr, len, prot) = (narrow(addr), narrow(len), prot.0.cast_signed());
+        let mut bad = 0;
+        // SAFETY: as above.
+        let good = unsafe { capi::mmap_check_access(self.mm, addr, len, prot, &raw mut bad) };
+        if good { Ok(()) } else { Err(bad as u64) }
+    }
+
+    pub(crate) fn totals(&self) -> Option<MMapTotals> {
+        // SAFETY: as above.
+        written(|out| unsafe { capi::mmap_totals(self.mm, out) })
+    }
+}
+
+/// The arguments that say what is mapped.
+fn parts(mapping: &Mapping) -> (c_int, c_int, c_int, i64) {
+    let Mapping {
+        prot,
+        flags,
+        fd,
+        offset,
+        ..
+    } = *mapping;
+    let (prot, flags) = (prot.0.cast_signed(), flags.cast_signed());
+    (prot, flags, fd, offset.cast_signed())
+}
+
+impl Drop for CSpace {
+    fn drop(&mut self) {
+        // SAFETY: live, and gone after this.
+        unsafe { capi::mmap_destroy(self.mm) }
+    }
+}

@@ -1,0 +1,136 @@
+//! The system calls, as thin as they can be.
+//!
+//! All memory calls here are about addresses whose memory nobody uses: the
+//! window and the reservations around it are never read or written.
+#![expect(
+    unsafe_code,
+    reason = "system calls that change the memory of the process"
+)]
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::ptr;
+
+pub(super) const PAGE: u64 = 4096;
+pub(super) const EFAULT: i32 = libc::EFAULT;
+pub(super) const EINVAL: i32 = libc::EINVAL;
+pub(super) const ENOMEM: i32 = libc::ENOMEM;
+pub(super) const EPERM: i32 = libc::EPERM;
+
+/// What a call returns: an address (or zero), or the number of an error.
+pub(super) type Answer = Result<u64, i32>;
+
+fn errno() -> i32 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+fn address(result: *mut libc::c_void) -> Answer {
+    if result == libc::MAP_FAILED {
+        Err(errno())
+    } else {
+        Ok(result as u64)
+    }
+}
+
+fn status(result: libc::c_int) -> Answer {
+    if result == 0 { Ok(0) } else { Err(errno()) }
+}
+
+/// `mmap`; `file` and offset in bytes, or anonymous memory.
+///
+/// The caller gives `MAP_FIXED` only for memory that nobody uses.
+pub(super) fn mmap(
+    addr: u64,
+    len: u64,
+    prot: u32,
+    flags: i32,
+    file: Option<(&File, u64)>,
+) -> Answer {
+    let (fd, offset) = file.map_or((-1, 0), |(file, offset)| (file.as_raw_fd(), offset));
+    // SAFETY: the new mapping replaces nothing that is used, see above.
+    address(unsafe {
+        libc::mmap(
+            ptr::without_provenance_mut(addr as usize),
+            len as usize,
+            prot.cast_signed(),
+            flags,
+            fd,
+            offset.cast_signed(),
+        )
+    })
+}
+
+/// `munmap` of memory that nobody uses.
+pub(super) fn munmap(addr: u64, len: u64) -> Answer {
+    // SAFETY: nobody uses the memory, see above.
+    status(unsafe { libc::munmap(ptr::without_provenance_mut(addr as usize), len as usize) })
+}
+
+/// `mprotect` of memory that nobody uses.
+pub(super) fn mprotect(addr: u64, len: u64, prot: u32) -> Answer {
+    // SAFETY: nobody uses the memory, see above.
+    status(unsafe {
+        libc::mprotect(
+            ptr::without_provenance_mut(addr as usize),
+            len as usize,
+            prot.cast_signed(),
+        )
+    })
+}
+
+/// `mremap` of memory that nobody uses, to where nobody uses any.
+pub(super) fn mremap(addr: u64, old_len: u64, new_len: u64, flags: i32, to: u64) -> Answer {
+    // SAFETY: nobody uses the memory on either side, see above.
+    address(unsafe {
+        libc::mremap(
+            ptr::without_provenance_mut(addr as usize),
+            old_len as usize,
+            new_len as usize,
+            flags,
+            ptr::without_provenance_mut::<libc::c_void>(to as usize),
+        )
+    })
+}
+
+/// A file in memory.
+pub(super) fn memfd(name: &CStr) -> io::Result<File> {
+    // SAFETY: the name is a valid C string, and the descriptor is new and ours.
+    unsafe {
+        match libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(File::from_raw_fd(fd)),
+        }
+    }
+}
+
+/// Keeps `malloc` off `mmap`, and makes it ask for `bytes` at once and keep them.
+pub(super) fn keep_heap_in_one_piece(bytes: i32) {
+    // SAFETY: these settings are valid at any time.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        libc::mallopt(libc::M_TOP_PAD, bytes);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+    }
+}
+
+/// Whether the process has the legacy layout.
+pub(super) fn is_legacy() -> bool {
+    // SAFETY: this argument only asks.
+    let persona = unsafe { libc::personality(0xffff_ffff) };
+    persona != -1 && persona & libc::ADDR_COMPAT_LAYOUT != 0
+}
+
+/// Gives whatever program this process executes next the legacy layout.
+pub(super) fn become_legacy() -> io::Result<()> {
+    // SAFETY: the flag concerns memory layouts of later programs only.
+    let old = unsafe { libc::personality(0xffff_ffff) };
+    let flags = libc::c_ulong::try_from(old | libc::ADDR_COMPAT_LAYOUT);
+    let flags = flags.map_err(io::Error::other)?;
+    // SAFETY: as before.
+    match unsafe { libc::personality(flags) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}

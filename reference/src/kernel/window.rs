@@ -1,0 +1,134 @@
+//! The window: the only free memory of the process.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+
+use super::maps::Maps;
+use super::sys::{self, ENOMEM, EPERM, PAGE};
+
+/// Pages of the window: little enough that mappings meet, and too few for a
+/// huge page, so that the kernel does not align for them.
+pub(super) const PAGES: u64 = 64;
+
+/// What the heap may need while there is no memory outside the window.
+const HEAP: i32 = 64 << 20;
+
+/// How much stack is in use from the start: it cannot grow later.
+const STACK: usize = 1 << 20;
+
+/// One past the last address that a program can map, with four levels of page
+/// tables and no hint above them.
+const TASK_END: u64 = (1 << 47) - PAGE;
+
+/// How often a page may turn out to be free outside the window.
+const PROBES: u32 = 10_000;
+
+/// A window, the files to map in it, and the kernel's listing.
+pub(super) struct Window {
+    pub(super) range: Range<u64>,
+    pub(super) files: Vec<File>,
+    pub(super) maps: Maps,
+}
+
+/// Uses this much stack.
+fn grow_stack(bytes: usize) {
+    let page = black_box([0_u8; 4096]);
+    if bytes > page.len() {
+        grow_stack(bytes - page.len());
+    }
+    black_box(page);
+}
+
+/// Reserves memory that nothing can be placed in.
+fn reserve(addr: u64, len: u64, flags: i32) -> sys::Answer {
+    let flags = flags | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    sys::mmap(addr, len, 0, flags, None)
+}
+
+impl Window {
+    /// Takes everything that is free but the window. The error says what the
+    /// kernel refused.
+    pub(super) fn open() -> Result<Self, String> {
+        let refused =
+            |what: &str, errno: i32| format!("{what}: {}", io::Error::from_raw_os_error(errno));
+        sys::keep_heap_in_one_piece(HEAP);
+        drop(black_box(Vec::<u8>::with_capacity(1 << 20)));
+        grow_stack(STACK);
+        let files: io::Result<Vec<File>> = [c"one", c"two"].map(sys::memfd).into_iter().collect();
+        let files = files.map_err(|error| format!("memfd_create: {error}"))?;
+        let inodes: io::Result<Vec<u64>> = files
+            .iter()
+            .map(|file| file.metadata().map(|metadata| metadata.ino()))
+            .collect();
+        let maps = inodes.and_then(Maps::open);
+        let mut maps = maps.map_err(|error| format!("/proc/self/maps: {error}"))?;
+        // One page more on each side keeps the neighbours apart.
+        let all = (PAGES + 2) * PAGE;
+        let start = reserve(0, all, 0).map_err(|errno| refused("no room for the window", errno))?;
+        let range = start + PAGE..start + all - PAGE;
+        fill(&mut maps)?;
+        for _ in 0..PROBES {
+            match reserve(0, PAGE, 0) {
+                // Below `vm.mmap_min_addr`, which only some may take.
+                Err(ENOMEM | EPERM) => {
+                    sys::munmap(range.start, range.end - range.start)
+                        .map_err(|errno| refused("munmap of the window", errno))?;
+                    return Ok(Self { range, files, maps });
+                }
+                Err(errno) => return Err(refused("mmap", errno)),
+                Ok(_) => {}
+            }
+        }
+        Err("the kernel finds ever more free memory outside the window".to_owned())
+    }
+}
+
+/// Reserves every gap of the process.
+fn fill(maps: &mut Maps) -> Result<(), String> {
+    let taken = maps
+        .taken()
+        .map_err(|error| format!("/proc/self/maps: {error}"))?;
+    let mut free = PAGE;
+    for range in taken {
+        let gap = free..range.start.min(TASK_END);
+        free = range.end;
+        if gap.start >= gap.end {
+            continue;
+        }
+        let filled = reserve(gap.start, gap.end - gap.start, libc::MAP_FIXED_NOREPLACE);
+        // The lowest gap begins with pages that only some may take.
+        if let Err(errno) = filled
+            && gap.start > PAGE
+        {
+            let error = io::Error::from_raw_os_error(errno);
+            return Err(format!(
+                "reserving {:#x}-{:#x}: {error}",
+                gap.start, gap.end
+            ));
+        }
+    }
+    fill_low(maps)
+}
+
+/// Reserves the gap at the bottom without the pages that may be refused.
+fn fill_low(maps: &mut Maps) -> Result<(), String> {
+    let taken = maps
+        .taken()
+        .map_err(|error| format!("/proc/self/maps: {error}"))?;
+    let lowest = taken.first().map_or(TASK_END, |range| range.start);
+    let (mut low, mut last) = (PAGE, Ok(0));
+    while low < lowest && low <= 1 << 20 {
+        last = reserve(low, lowest - low, libc::MAP_FIXED_NOREPLACE);
+        if last.is_ok() {
+            return Ok(());
+        }
+        low *= 2;
+    }
+    last.map(|_| ()).map_err(|errno| {
+        let error = io::Error::from_raw_os_error(errno);
+        format!("reserving the lowest addresses: {error}")
+    })
+}

@@ -1,0 +1,282 @@
+//! Lockstep of the C interface and [`ReferenceSpace`].
+
+use std::panic::resume_unwind;
+
+use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Region, SpaceError};
+
+use super::space::{Reported, reported};
+use super::{Lockstep, Mismatch, Stop, same};
+use crate::ReferenceSpace;
+use crate::c_space::{CSpace, Failure, Outcome};
+use crate::ops::{SpaceOp, SpaceShape};
+
+/// A space behind the C interface and its oracle.
+pub(super) struct CapiLockstep {
+    subject: CSpace,
+    oracle: ReferenceSpace,
+}
+
+/// What C is told of a result.
+fn told(result: Result<(), SpaceError>) -> Outcome {
+    result.map_err(|error| match error {
+        SpaceError::Exists => Failure::Exists,
+        SpaceError::NoMemory | SpaceError::OutOfMemory => Failure::NoMemory,
+        _ => Failure::Invalid,
+    })
+}
+
+/// What C is told of a call whose callback may have panicked: no more than that
+/// it is not valid.
+fn told_unless_stopped((regions, result): Reported) -> (Vec<Region>, Outcome) {
+    (regions, result.map_or(Err(Failure::Invalid), told))
+}
+
+/// What C can ask for: a hint of 0 is none, a window of no bytes is all.
+fn askable(options: &MapOptions) -> MapOptions {
+    MapOptions {
+        hint: options.hint.filter(|&hint| hint != 0),
+        window: options.window.filter(|&(_, len)| len != 0),
+        ..*options
+    }
+}
+
+impl CapiLockstep {
+    /// # Panics
+    /// The bounds are refused, which a shape's never are.
+    pub(super) fn new(shape: &SpaceShape, linear: bool) -> Self {
+        let SpaceShape {
+            start, page_size, ..
+        } = *shape;
+        let size = shape.size();
+        // The byte at the address that means failure is left out.
+        let left_out = u64::from(page_size == 1 && start.wrapping_add(size) == 0);
+        let subject = CSpace::new(start, size, page_size, linear);
+        let oracle = ReferenceSpace::new(start, size - left_out, page_size);
+        Self {
+            subject: subject.expect("a shape is valid"),
+            oracle: oracle.expect("a shape is valid"),
+        }
+    }
+
+    /// Checks the address of a placement and follows it.
+    fn follow(
+        &mut self,
+        len: u64,
+        mapping: &Mapping,
+        options: &MapOptions,
+        map: impl FnOnce(&CSpace) -> Option<u64>,
+    ) -> Result<(), Mismatch> {
+        self.find(len, options)?;
+        let promised = self.subject.find_free(len, options);
+        let got = map(&self.subject);
+        same("address that find_free promised", promised, got)?;
+        if let Some(addr) = got {
+            let mapping = self.subject.mapping(*mapping);
+            let mapped = self.oracle.map_fixed_noreplace(addr, len, mapping);
+            same("following it", Ok(()), mapped)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that `find_free` answers one of the oracle's places.
+    fn find(&self, len: u64, options: &MapOptions) -> Result<(), Mismatch> {
+        let places = self.oracle.places(len, options).unwrap_or_default();
+        let got = self.subject.find_free(len, options);
+        let good = got.map_or(places.is_empty(), |addr| places.contains(&addr));
+        if good {
+            return Ok(());
+        }
+        Err(Mismatch {
+            what: "address",
+            expected: format!("one of {places:x?}"),
+            got: format!("{got:x?}"),
+        })
+    }
+
+    /// Applies an operation that changes nothing.
+    fn ask(&self, op: &SpaceOp) -> Result<(), Mismatch> {
+        let Self { subject, oracle } = self;
+        match *op {
+            SpaceOp::FindFree { len, options } => self.find(len, &askable(&options)),
+            SpaceOp::Query(addr) => {
+                let region = oracle.query(addr);
+                same("region", region, subject.query_region(addr))?;
+                let page = region.map(|region| self.page_of(&region, addr));
+                same("page", page, subject.query_page(addr))
+            }
+            SpaceOp::CheckAccess { addr, len, needs } => {
+                let allow = |mapping: &Mapping| mapping.prot.contains(needs);
+                let expected = oracle.check_access(addr, len, allow);
+                let got = subject.check_access(addr, len, needs);
+                same("first bad address", expected, got)
+            }
+            SpaceOp::RegionsIn { addr, .. } => {
+                let ends_above = |region: &Region| region.addr + (region.len - 1) >= addr;
+                let expected = oracle.regions().into_iter().find(ends_above);
+                same("first region above", expected, subject.first_region(addr))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The mapping of the page around an address of a region.
+    fn page_of(&self, region: &Region, addr: u64) -> Mapping {
+        let distance = (addr - region.addr) / self.oracle.page_size() * self.oracle.page_size();
+        let mut mapping = region.mapping;
+        if mapping.offset_rule == OffsetRule::Linear {
+            mapping.offset = mapping.offset.wrapping_add(distance);
+        }
+        mapping
+    }
+
+    /// Applies an operation that places.
+    fn place(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
+        match *op {
+            SpaceOp::MapAny { hint, len, mapping } => {
+                let options = askable(&MapOptions {
+                    hint,
+                    ..MapOptions::default()
+                });
+                self.follow(len, &mapping, &options, |subject| {
+                    subject.map_any(options.hint, len, &mapping)
+                })
+            }
+            SpaceOp::MapAnyWith {
+                len,
+                mapping,
+                options,
+            } => {
+                let options = askable(&options);
+                self.follow(len, &mapping, &options, |subject| {
+                    subject.map_any_with(len, &mapping, &options)
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Applies any other operation that may change something.
+    fn change(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
+        let Self { subject, oracle } = self;
+        match *op {
+            SpaceOp::SetPlacement(placement) => {
+                oracle.set_placement(placement);
+                if let Placement::Random(seed) = placement {
+                    subject.enable_aslr(seed);
+                } else {
+                    same("result", Ok(()), subject.set_placement(placement))?;
+                }
+            }
+            SpaceOp::MapAt {
+                addr,
+                len,
+                mapping,
+                call,
+            } => {
+                let mapping = subject.mapping(mapping);
+                let expected = reported(call, |sink| oracle.map_at(addr, len, mapping, sink));
+                let (regions, result) = told_unless_stopped(expected);
+                let (got, at) =
+                    collected(call.stop, |sink| subject.map_at(addr, len, &mapping, sink));
+                same(
+                    "reported",
+                    (regions, result.is_ok().then_some(addr)),
+                    (got, at),
+                )?;
+            }
+            SpaceOp::MapFixedNoreplace { addr, len, mapping } => {
+                let mapping = subject.mapping(mapping);
+                let expected = told(oracle.map_fixed_noreplace(addr, len, mapping));
+                let got = subject.map_fixed_noreplace(addr, len, &mapping);
+                same("result", expected, got)?;
+            }
+            SpaceOp::Unmap { addr, len, call } => {
+                let expected = reported(call, |sink| oracle.unmap(addr, len, sink));
+                let got = collected(call.stop, |sink| subject.unmap(addr, len, sink));
+                same("reported", told_unless_stopped(expected), got)?;
+            }
+            SpaceOp::Protect {
+                addr,
+                len,
+                prot,
+                call,
+                ..
+            } => {
+                let skip = HolePolicy::Skip;
+                let expected = reported(call, |sink| oracle.protect(addr, len, prot, skip, sink));
+                let got = collected(call.stop, |sink| subject.protect(addr, len, prot, sink));
+                same("reported", told_unless_stopped(expected), got)?;
+            }
+            SpaceOp::UnmapNonOriginal(call) => {
+                let (expected, _) = reported(call, |sink| {
+                    oracle.unmap_non_original(sink);
+                    Ok(())
+                });
+                let (got, ()) = collected(call.stop, |sink| subject.unmap_non_original(sink));
+                same("reported", expected, got)?;
+            }
+            SpaceOp::MarkOriginal => {
+                oracle.mark_original();
+                subject.mark_original();
+            }
+            SpaceOp::Reset => {
+                oracle.reset();
+                subject.reset();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Compares the whole state.
+    fn compare(&self) -> Result<(), Mismatch> {
+        let Self { subject, oracle } = self;
+        let totals = subject.totals().expect("a space that is not busy");
+        let regions = oracle.regions();
+        same("start", oracle.start(), totals.start as u64)?;
+        same("size", oracle.size(), totals.len as u64)?;
+        same("page size", oracle.page_size(), totals.pagesize as u64)?;
+        same("region count", regions.len(), totals.regions)?;
+        same("mapped bytes", oracle.mapped_bytes(), totals.mapped as u64)?;
+        let largest_gap = totals.largest_gap as u64;
+        same("largest gap", oracle.largest_gap(), largest_gap)?;
+        same("regions", regions, subject.regions())?;
+        same("entered from a callback", false, subject.was_entered())
+    }
+}
+
+/// The regions that a call reports, and what it returns; the callback panics at
+/// the region of index `stop`.
+fn collected<T>(
+    stop: Option<usize>,
+    call: impl FnOnce(&mut dyn FnMut(Region)) -> T,
+) -> (Vec<Region>, T) {
+    let mut regions = Vec::new();
+    let result = call(&mut |region| {
+        regions.push(region);
+        if stop == Some(regions.len() - 1) {
+            resume_unwind(Box::new(Stop));
+        }
+    });
+    (regions, result)
+}
+
+impl Lockstep for CapiLockstep {
+    type Op = SpaceOp;
+
+    fn apply(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
+        self.ask(op)?;
+        self.place(op)?;
+        self.change(op)?;
+        self.compare()
+    }
+
+    fn name(&self) -> String {
+        format!(
+            "a C space of {:#x} bytes from {:#x} in pages of {:#x}",
+            self.oracle.size(),
+            self.oracle.start(),
+            self.oracle.page_size()
+        )
+    }
+}

@@ -1,0 +1,52 @@
+/* layout.c - prints size, alignment and offsets of every struct, and every
+ * constant, one a line, for the test to compare with the library's. */
+#include <mmap_c.h>
+#include <stdalign.h>
+#include <stdio.h>
+
+#define STRUCT(type)                                                           \
+  printf(#type " size %zu align %zu\n", sizeof(struct type),                   \
+         alignof(struct type))
+#define FIELD(type, field)                                                     \
+  printf(#type "." #field " at %zu size %zu\n", offsetof(struct type, field),  \
+         sizeof(((struct type *)0)->field))
+#define NUMBER(name) printf(#name " %d\n", (int)name)
+
+int main(void) {
+  STRUCT(MMapInfo);
+  FIELD(MMapInfo, prot);
+  FIELD(MMapInfo, flags);
+  FIELD(MMapInfo, fd);
+  FIELD(MMapInfo, offset);
+  FIELD(MMapInfo, original);
+  STRUCT(MMapRegion);
+  FIELD(MMapRegion, start);
+  FIELD(MMapRegion, len);
+  FIELD(MMapRegion, info);
+  STRUCT(MMapOptions);
+  FIELD(MMapOptions, hint);
+  FIELD(MMapOptions, window_start);
+  FIELD(MMapOptions, window_len);
+  FIELD(MMapOptions, align);
+  FIELD(MMapOptions, placement);
+  FIELD(MMapOptions, seed);
+  STRUCT(MMapTotals);
+  FIELD(MMapTotals, start);
+  FIELD(MMapTotals, len);
+  FIELD(MMapTotals, pagesize);
+  FIELD(MMapTotals, regions);
+  FIELD(MMapTotals, mapped);
+  FIELD(MMapTotals, largest_gap);
+  NUMBER(MMAP_OK);
+  NUMBER(MMAP_INVAL);
+  NUMBER(MMAP_NOMEM);
+  NUMBER(MMAP_EXIST);
+  NUMBER(MMAP_PLACE_DEFAULT);
+  NUMBER(MMAP_PLACE_LOWEST);
+  NUMBER(MMAP_PLACE_HIGHEST);
+  NUMBER(MMAP_PLACE_RANDOM);
+  NUMBER(MMAP_OFFSETS_VERBATIM);
+  NUMBER(MMAP_OFFSETS_LINEAR);
+  printf("error size %zu\n", sizeof(enum MMapError));
+  return 0;
+}

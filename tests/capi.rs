@@ -1,0 +1,336 @@
+//! The C library as C programs see it: the programs in `tests/c`, compiled with
+//! every C compiler that is here, and what the header says against what the
+//! library has.
+//!
+//! Nothing else in the suite needs a C compiler. Without one these tests say on
+//! standard error that they were skipped.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::mem::{align_of, offset_of, size_of};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use gaptree::capi::{self, MMapError, MMapInfo, MMapOptions, MMapRegion, MMapTotals};
+
+/// A C compiler and the C++ compiler that belongs to it.
+#[derive(Clone, Copy)]
+struct Compiler {
+    c: &'static str,
+    cpp: &'static str,
+}
+
+const COMPILERS: [Compiler; 2] = [
+    Compiler {
+        c: "gcc",
+        cpp: "g++",
+    },
+    Compiler {
+        c: "clang",
+        cpp: "clang++",
+    },
+];
+
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+const SANITIZERS: [&str; 3] = [
+    "-g",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+];
+
+/// How `oom.c` gets between the library and its memory.
+const WRAPPED: &str =
+    "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=posix_memalign";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder for what these tests build.
+fn built() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+fn runs(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg("--version")
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Not captured by the test harness, unlike `eprintln!`.
+fn skipped(test: &str, reason: &str) {
+    writeln!(std::io::stderr(), "capi: SKIPPED {test}: {reason}").expect("standard error");
+}
+
+/// The compilers that are here; says so if there are none.
+fn compilers(test: &str) -> Vec<Compiler> {
+    let here = |compiler: &Compiler| runs(compiler.c) && runs(compiler.cpp);
+    let found: Vec<Compiler> = COMPILERS.into_iter().filter(here).collect();
+    if found.is_empty() {
+        skipped(test, "neither gcc with g++ nor clang with clang++ runs");
+    }
+    found
+}
+
+/// Runs a command that has to succeed; what it printed.
+///
+/// # Panics
+/// It fails.
+fn succeed(command: &mut Command) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&stdout), text(&stderr));
+    assert!(
+        status.success(),
+        "{command:?}: {status}\n{stdout}\n{stderr}"
+    );
+    stdout
+}
+
+/// Cargo in the project's folder. Flags that instrument this test, and the target
+/// that needs them, are not for what it builds.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+        command.env_remove(name);
+    }
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+/// The static library, with debug assertions and overflow checks; built once.
+fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let target = built().join("capi-library");
+        let mut command = cargo(&["rustc", "--lib", "--features", "capi"]);
+        command.args(["--crate-type", "staticlib", "--target-dir"]);
+        command.arg(&target);
+        succeed(&mut command);
+        target.join("debug/libgaptree.a")
+    })
+}
+
+/// Compiles a program to a file of this name, with the compiler's added; where
+/// it is.
+fn compile(compiler: Compiler, name: &str, source: &str, flags: &[&str]) -> PathBuf {
+    let source = root().join(source);
+    let is_cpp = source.extension() == Some(OsStr::new("cpp"));
+    let (program, standard) = if is_cpp {
+        (compiler.cpp, "-std=c++17")
+    } else {
+        (compiler.c, "-std=c11")
+    };
+    let output = built().join(format!("{name}-{}", compiler.c));
+    let mut command = Command::new(program);
+    command.arg(standard).args(WARNINGS).args(flags);
+    command.arg("-I").arg(root().join("include"));
+    command.arg(source).arg(library());
+    // In the C library itself since glibc 2.34.
+    if cfg!(target_os = "linux") {
+        command.args(["-lpthread", "-ldl", "-lm"]);
+    }
+    succeed(command.arg("-o").arg(&output));
+    output
+}
+
+/// Compiles a program of `tests/c` with sanitizers and runs it, with every
+/// compiler.
+fn check(name: &str, flags: &[&str]) {
+    for compiler in compilers(name) {
+        let flags = [&SANITIZERS[..], flags].concat();
+        let program = compile(compiler, name, &format!("tests/c/{name}"), &flags);
+        succeed(&mut Command::new(program));
+    }
+}
+
+#[test]
+fn a_program_written_for_libmmap() {
+    check("drop_in.c", &[]);
+}
+
+#[test]
+fn every_function_and_every_result() {
+    check("interface.c", &[]);
+}
+
+#[test]
+fn hostile_arguments() {
+    check("hostile.c", &[]);
+}
+
+#[test]
+fn every_function_from_every_callback() {
+    check("reentry.c", &[]);
+}
+
+#[test]
+fn a_failure_of_every_allocation() {
+    if cfg!(target_os = "linux") {
+        check("oom.c", &[WRAPPED]);
+    } else {
+        skipped("oom.c", "the linker has no --wrap");
+    }
+}
+
+#[test]
+fn a_program_in_cpp() {
+    check("cpp.cpp", &[]);
+}
+
+#[test]
+#[cfg(unix)]
+fn an_exception_that_leaves_a_callback_ends_the_program() {
+    use std::os::unix::process::ExitStatusExt;
+
+    for compiler in compilers("cpp.cpp") {
+        let program = compile(compiler, "throw", "tests/c/cpp.cpp", &["-g"]);
+        let mut command = Command::new(program);
+        let output = command.arg("throw").output().expect("it runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let aborted = output.status.signal() == Some(6);
+        assert!(aborted, "{}: {stderr}", output.status);
+        assert!(!stderr.contains("crossed"), "{stderr}");
+    }
+}
+
+#[test]
+fn the_header_is_clean_in_every_standard() {
+    let standards = [
+        ("c", "c99"),
+        ("c", "c11"),
+        ("c", "c17"),
+        ("c++", "c++11"),
+        ("c++", "c++17"),
+    ];
+    for compiler in compilers("the header") {
+        for (language, standard) in standards {
+            let mut command = Command::new(compiler.c);
+            command
+                .args(WARNINGS)
+                .args(["-fsyntax-only", "-x", language]);
+            command.arg(format!("-std={standard}"));
+            succeed(command.arg(root().join("include/mmap_c.h")));
+        }
+    }
+}
+
+/// The functions that the header declares, after its preprocessor.
+fn declared(compiler: Compiler) -> BTreeSet<String> {
+    let mut command = Command::new(compiler.c);
+    let text = succeed(
+        command
+            .args(["-E", "-P"])
+            .arg(root().join("include/mmap_c.h")),
+    );
+    let named = |declaration: &str| {
+        let head = declaration.split('(').next()?;
+        let name = head
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next_back()?;
+        name.starts_with("mmap_").then(|| name.to_owned())
+    };
+    text.split(';').filter_map(named).collect()
+}
+
+#[test]
+fn the_header_declares_what_the_library_exports() {
+    for compiler in compilers("symbols") {
+        if !runs("nm") {
+            skipped("symbols", "there is no nm");
+            continue;
+        }
+        let mut command = Command::new("nm");
+        command.args(["--defined-only", "--extern-only"]);
+        let symbols = succeed(command.arg(library()));
+        let names = symbols.lines().filter_map(|line| line.split(' ').nth(2));
+        let exported: BTreeSet<String> = names
+            .filter(|name| name.starts_with("mmap_"))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(declared(compiler), exported);
+        assert!(exported.len() > 20, "{exported:?}");
+    }
+}
+
+/// Adds lines as `layout.c` prints them for a struct.
+macro_rules! layout {
+    ($lines:ident, $type:ident: $($field:ident),+) => {
+        let (size, align) = (size_of::<$type>(), align_of::<$type>());
+        writeln!($lines, "{} size {size} align {align}", stringify!($type)).expect("a string");
+        $(
+            let at = offset_of!($type, $field);
+            let size = size_of_field(|value: &$type| &value.$field);
+            let name = concat!(stringify!($type), ".", stringify!($field));
+            writeln!($lines, "{name} at {at} size {size}").expect("a string");
+        )+
+    };
+}
+
+fn size_of_field<T, F>(_: impl FnOnce(&T) -> &F) -> usize {
+    size_of::<F>()
+}
+
+/// What `layout.c` prints if header and library agree.
+fn layout() -> String {
+    let mut lines = String::new();
+    layout!(lines, MMapInfo: prot, flags, fd, offset, original);
+    layout!(lines, MMapRegion: start, len, info);
+    layout!(lines, MMapOptions: hint, window_start, window_len, align, placement, seed);
+    layout!(lines, MMapTotals: start, len, pagesize, regions, mapped, largest_gap);
+    for (name, number) in [
+        ("MMAP_OK", MMapError::Ok as i32),
+        ("MMAP_INVAL", MMapError::Inval as i32),
+        ("MMAP_NOMEM", MMapError::Nomem as i32),
+        ("MMAP_EXIST", capi::MMAP_EXIST),
+        ("MMAP_PLACE_DEFAULT", capi::MMAP_PLACE_DEFAULT),
+        ("MMAP_PLACE_LOWEST", capi::MMAP_PLACE_LOWEST),
+        ("MMAP_PLACE_HIGHEST", capi::MMAP_PLACE_HIGHEST),
+        ("MMAP_PLACE_RANDOM", capi::MMAP_PLACE_RANDOM),
+        ("MMAP_OFFSETS_VERBATIM", capi::MMAP_OFFSETS_VERBATIM),
+        ("MMAP_OFFSETS_LINEAR", capi::MMAP_OFFSETS_LINEAR),
+    ] {
+        writeln!(lines, "{name} {number}").expect("a string");
+    }
+    writeln!(lines, "error size {}", size_of::<MMapError>()).expect("a string");
+    lines
+}
+
+#[test]
+fn structs_and_constants_agree() {
+    for compiler in compilers("layout.c") {
+        let program = compile(compiler, "layout", "tests/c/layout.c", &[]);
+        assert_eq!(succeed(&mut Command::new(program)), layout());
+    }
+}
+
+#[test]
+fn the_sandboxes_agree_with_the_kernel_and_with_each_other() {
+    let name = "sandbox.c";
+    if !cfg!(target_os = "linux") {
+        skipped(name, "it compares with Linux's /proc/self/maps");
+        return;
+    }
+    let compilers = compilers(name);
+    if compilers.is_empty() {
+        return;
+    }
+    let from_rust = succeed(&mut cargo(&["run", "--quiet", "--example", "sandbox"]));
+    for compiler in compilers {
+        let program = compile(compiler, name, "examples/sandbox.c", &SANITIZERS);
+        assert_eq!(succeed(&mut Command::new(program)), from_rust);
+    }
+}

@@ -1,0 +1,121 @@
+//! What a target found: shrunk, made readable, replayed, kept as a regression.
+
+use std::fs;
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::build::Binaries;
+use super::{CANARY, TARGETS};
+use crate::project;
+
+/// How long an input is shrunk, in seconds.
+const SHRINKING: u32 = 10;
+
+/// Shrinks an input that crashed; prints its operations and what to do next.
+pub(super) fn explain(build: &Binaries, target: &str, input: &Path) -> Result<(), String> {
+    let shrunk = input.with_file_name(format!(
+        "min-{}",
+        input.file_name().unwrap_or_default().to_string_lossy()
+    ));
+    let program = build.path(target);
+    let status = Command::new(&program)
+        .arg("-minimize_crash=1")
+        .arg(format!("-max_total_time={SHRINKING}"))
+        .arg(format!("-exact_artifact_path={}", shrunk.display()))
+        .arg(input)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.map_err(|error| format!("{}: {error}", program.display()))?;
+    let shrunk = if shrunk.is_file() {
+        shrunk
+    } else {
+        input.to_owned()
+    };
+    if fails(target, &shrunk)? {
+        // The bodies print all operations up to the one that disagrees.
+    } else {
+        println!("only the instrumented program fails, because of its assertions:");
+        let output = Command::new(&program).arg(&shrunk).output();
+        let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
+        println!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let shrunk = shrunk.display();
+    println!("{target} crashed.");
+    println!("  input:   {}", input.display());
+    println!("  shrunk:  {shrunk}");
+    println!("  replay:  cargo xtask fuzz replay {shrunk}");
+    println!("  keep:    cargo xtask fuzz promote {shrunk} --name NAME");
+    Ok(())
+}
+
+/// Runs an input in this process; whether it fails. The panic is printed.
+fn fails(target: &str, file: &Path) -> Result<bool, String> {
+    let data = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let body = TARGETS.iter().find(|(name, _)| *name == target);
+    let body = match body {
+        Some(&(_, body)) => body,
+        None if target == CANARY => reference::canary::canary_ops,
+        None => return Err(format!("there is no target `{target}`")),
+    };
+    Ok(panic::catch_unwind(|| body(&data)).is_err())
+}
+
+/// The target that an input's folder is named after.
+fn target_of(file: &Path) -> Result<String, String> {
+    let folder = file.parent().and_then(Path::file_name);
+    let name = folder.unwrap_or_default().to_string_lossy().into_owned();
+    let known = TARGETS.iter().any(|(target, _)| *target == name) || name == CANARY;
+    if known {
+        Ok(name)
+    } else {
+        let file = file.display();
+        Err(format!("{file}: the folder is not named after a target"))
+    }
+}
+
+/// `cargo xtask fuzz replay`; whether the input passes.
+pub(super) fn replay(file: &Path) -> Result<bool, String> {
+    let passes = !fails(&target_of(file)?, file)?;
+    if passes {
+        println!("{} passes", file.display());
+    }
+    Ok(passes)
+}
+
+/// `cargo xtask fuzz promote`.
+pub(super) fn promote(file: &Path, name: Option<&str>) -> Result<bool, String> {
+    let target = target_of(file)?;
+    if target == CANARY {
+        return Err("the canary's bug is planted, it has no regressions".to_owned());
+    }
+    let own = file.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.unwrap_or(&own);
+    if name.contains(['/', '\\']) {
+        return Err(format!("`{name}` is not the name of a file"));
+    }
+    let folder: PathBuf = project::root().join("fuzz/regressions").join(&target);
+    let to = folder.join(name);
+    if to.exists() {
+        return Err(format!("there is a regression `{name}` already"));
+    }
+    let copied = fs::create_dir_all(&folder).and_then(|()| fs::copy(file, &to));
+    copied.map_err(|error| format!("{}: {error}", to.display()))?;
+    println!("fuzz/regressions/{target}/{name} is replayed by `cargo xtask test the_corpus`");
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::target_of;
+
+    #[test]
+    fn the_folder_names_the_target() {
+        let target = target_of(Path::new("fuzz/artifacts/map_ops/crash-1"));
+        assert_eq!(target.as_deref(), Ok("map_ops"));
+        assert!(target_of(Path::new("crash-1")).is_err());
+    }
+}

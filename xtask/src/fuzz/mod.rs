@@ -1,0 +1,166 @@
+//! `cargo xtask fuzz`: libFuzzer with stable Rust alone.
+//!
+//! | file | what |
+//! |---|---|
+//! | `build.rs` | the targets, instrumented |
+//! | `session.rs` | running one target, its figures |
+//! | `crash.rs` | what was found: shrunk, readable, replayed, promoted |
+
+mod build;
+mod crash;
+mod session;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use build::{Build, Builder};
+pub(crate) use session::Figures;
+
+/// The target with a planted bug.
+const CANARY: &str = "canary";
+
+/// A target and the body that it calls.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
+/// The targets that must not crash.
+pub(crate) const TARGETS: [Target; 3] = [
+    ("store_ops", reference::lockstep::store_ops),
+    ("map_ops", reference::lockstep::map_ops),
+    ("space_ops", reference::lockstep::space_ops),
+];
+
+/// What `cargo xtask fuzz` accepts.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Targets; by default all of them, and the canary, which must crash.
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// How targets are run.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// How long to run each target, in seconds.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    seconds: u64,
+    /// Processes a target.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    jobs: u32,
+    /// With `AddressSanitizer`.
+    #[arg(long)]
+    asan: bool,
+    /// Afterwards, put a minimal set of inputs with the same coverage into
+    /// `fuzz/corpus`.
+    #[arg(long)]
+    minimise: bool,
+}
+
+impl Options {
+    /// One process a target for so long.
+    pub(crate) fn seconds(seconds: u64) -> Self {
+        Self {
+            seconds,
+            jobs: 1,
+            asan: false,
+            minimise: false,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs an input, without libFuzzer, and prints its operations if it fails.
+    Replay {
+        /// The input; its folder is named after the target.
+        file: PathBuf,
+    },
+    /// Makes an input a regression that `cargo test` runs.
+    Promote {
+        /// The input; its folder is named after the target.
+        file: PathBuf,
+        /// What the regression is called; by default as the file.
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+/// How a run of targets ended.
+pub(crate) enum Outcome {
+    /// The figures of each target; the canary crashed if it was run.
+    Clean(Vec<(String, Figures)>),
+    /// A target crashed, or the canary did not; all is said.
+    Failed,
+    /// Fuzzing is not possible here; why.
+    Skipped(String),
+}
+
+/// Exit status 1 if a target crashes or the canary does not.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let result = match &arguments.command {
+        Some(Command::Replay { file }) => crash::replay(file),
+        Some(Command::Promote { file, name }) => crash::promote(file, name.as_deref()),
+        None => match fuzz(&arguments.targets, &arguments.options) {
+            Ok(Outcome::Clean(_)) => Ok(true),
+            Ok(Outcome::Failed) => Ok(false),
+            Ok(Outcome::Skipped(reason)) => {
+                println!("skipped: fuzzing: {reason}");
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        },
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Builds and runs targets; all of them and the canary if none is named.
+pub(crate) fn fuzz(targets: &[String], options: &Options) -> Result<Outcome, String> {
+    let names = TARGETS.iter().map(|(name, _)| *name).chain([CANARY]);
+    let known: Vec<&str> = names.collect();
+    if let Some(unknown) = targets.iter().find(|name| !known.contains(&name.as_str())) {
+        let known = known.join(", ");
+        return Err(format!("there is no target `{unknown}`, only {known}"));
+    }
+    let build = match Builder::new(options.asan).build()? {
+        Build::Ready(build) => build,
+        Build::Impossible(reason) => return Ok(Outcome::Skipped(reason)),
+    };
+    let mut all = Vec::new();
+    for name in known {
+        if !targets.is_empty() && !targets.iter().any(|target| target == name) {
+            continue;
+        }
+        let ended = session::run(&build, name, options)?;
+        println!("{name:<10} {}", ended.figures);
+        match (name, ended.crash) {
+            (CANARY, Some(_)) => println!("{name:<10} crashed, as it must"),
+            (CANARY, None) => {
+                eprintln!("error: the canary did not crash: fuzzing finds nothing here");
+                return Ok(Outcome::Failed);
+            }
+            (_, Some(input)) => {
+                crash::explain(&build, name, &input)?;
+                return Ok(Outcome::Failed);
+            }
+            (_, None) => all.push((name.to_owned(), ended.figures)),
+        }
+        if options.minimise && name != CANARY {
+            let kept = session::minimise(&build, name)?;
+            println!("{name:<10} {kept} inputs kept in fuzz/corpus/{name}");
+        }
+    }
+    Ok(Outcome::Clean(all))
+}
