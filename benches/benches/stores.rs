@@ -1,59 +1,75 @@
-//! The engines and the reference under `find` and `churn`: a first benchmark,
-//! to which rivals and the other workloads are still to be added.
+//! The loop of everyday work: `cargo bench --bench stores`, a group a workload,
+//! so that engines and rivals stand side by side. Answers are compared first.
+//!
+//! For numbers to publish use `cargo xtask bench`, whose rounds take turns.
 
-use benches::Workload;
+use benches::case::{Case, round};
+use benches::subject::Subject;
+use benches::subjects::{Brie, SortedVec, StdMap, Tree, TreeSpace};
+use benches::workload::{Generator, Scale};
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use gaptree::{BTreeStore, Mapping, Page, RangeStore, SortedVecStore};
-use reference::ReferenceStore;
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+};
 
 const SIZES: [usize; 3] = [128, 1_000, 10_000];
-const SEED: u64 = 1;
 
-/// Runs a workload step by step; its answers must be the reference's.
-fn subject<S: RangeStore<Page, Mapping>>(
-    group: &mut BenchmarkGroup<'_, WallTime>,
-    name: &str,
-    size: usize,
-    step: fn(&mut Workload<S>, usize) -> u64,
-    expected: u64,
-) {
-    let answers = step(&mut Workload::new(size, SEED), CHECKED);
-    assert_eq!(answers, expected, "wrong answers: {name}, {size} entries");
-    let mut workload = Workload::new(size, SEED);
-    group.bench_function(BenchmarkId::new(name, size), |bencher| {
-        bencher.iter(|| step(&mut workload, 1))
+const WORKLOADS: [&str; 11] = [
+    "find_hit",
+    "find_dep",
+    "fill",
+    "churn",
+    "churn_tight",
+    "map_at",
+    "protect",
+    "mix",
+    "query",
+    "check_access",
+    "iterate",
+];
+
+/// Rounds of one subject; only what the workload times counts.
+fn subject<S: Subject>(group: &mut BenchmarkGroup<'_, WallTime>, case: &Case, expected: u64) {
+    let base: S = case.state.build();
+    let hash = round(case, &base).hash;
+    assert_eq!(
+        hash,
+        expected,
+        "wrong answers: {}, {}",
+        S::NAME,
+        case.workload
+    );
+    group.bench_function(BenchmarkId::new(S::NAME, case.n), |bencher| {
+        bencher.iter_custom(|rounds| (0..rounds).map(|_| round(case, &base).time).sum());
     });
 }
 
-/// How many steps are compared with the reference before any is timed.
-const CHECKED: usize = 1_000;
-
-type Tree = BTreeStore<Page, Mapping>;
-type Vector = SortedVecStore<Page, Mapping>;
-type Oracle = ReferenceStore<Page, Mapping>;
-
-fn find(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("find");
-    for size in SIZES {
-        let expected = Workload::<Oracle>::new(size, SEED).find(CHECKED);
-        subject::<Tree>(&mut group, "btree", size, Workload::find, expected);
-        subject::<Vector>(&mut group, "sorted-vec", size, Workload::find, expected);
-        subject::<Oracle>(&mut group, "reference", size, Workload::find, expected);
+fn workloads(criterion: &mut Criterion) {
+    // `cargo test` runs each once, on little.
+    let testing = std::env::args().any(|argument| argument == "--test");
+    let sizes = if testing { &SIZES[..1] } else { &SIZES };
+    let mut generator = Generator::default();
+    for name in WORKLOADS {
+        let mut group = criterion.benchmark_group(name);
+        for &n in sizes {
+            let scale = if testing {
+                Scale::tiny()
+            } else {
+                Scale::measured(n)
+            };
+            let case = generator.case(name, n, scale);
+            let case = case.expect("a workload of this name");
+            group.throughput(Throughput::Elements((case.units * case.copies) as u64));
+            let expected = round::<StdMap>(&case, &case.state.build()).hash;
+            subject::<Tree>(&mut group, &case, expected);
+            subject::<SortedVec>(&mut group, &case, expected);
+            subject::<TreeSpace>(&mut group, &case, expected);
+            subject::<Brie>(&mut group, &case, expected);
+            subject::<StdMap>(&mut group, &case, expected);
+        }
+        group.finish();
     }
-    group.finish();
 }
 
-fn churn(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("churn");
-    for size in SIZES {
-        let expected = Workload::<Oracle>::new(size, SEED).churn(CHECKED);
-        subject::<Tree>(&mut group, "btree", size, Workload::churn, expected);
-        subject::<Vector>(&mut group, "sorted-vec", size, Workload::churn, expected);
-        subject::<Oracle>(&mut group, "reference", size, Workload::churn, expected);
-    }
-    group.finish();
-}
-
-criterion_group!(stores, find, churn);
+criterion_group!(stores, workloads);
 criterion_main!(stores);

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask COMMAND`.
 
+mod bench;
 mod capi;
 mod ci;
 mod coverage;
@@ -8,6 +9,7 @@ mod kernel;
 mod mutants;
 mod project;
 mod replay;
+mod report;
 mod soak;
 mod tidy;
 
@@ -28,6 +30,11 @@ enum Command {
     /// Replays memory system calls of real programs and compares every answer
     /// with the kernel's.
     Replay(replay::Arguments),
+    /// Measures this library and its rivals on the same work, and shows it as
+    /// tables and charts.
+    Bench(bench::Arguments),
+    /// Writes the README's table and chart from the committed results.
+    Report,
     /// Runs the whole test suite; further arguments go to `cargo test`.
     Test {
         /// Passed on to `cargo test --workspace`.
@@ -60,6 +67,8 @@ fn main() -> ExitCode {
     }
     match Arguments::parse().command {
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Report => report::run(),
         Command::Test { arguments } => ci::test(&arguments),
         Command::Capi(arguments) => capi::run(&arguments),
         Command::Kernel(arguments) => kernel::run(&arguments),

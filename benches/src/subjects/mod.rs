@@ -1,0 +1,88 @@
+//! Every subject: this library, its rivals, the reference, and the harness
+//! alone.
+
+mod crates;
+mod ordered;
+mod space;
+mod stores;
+
+use std::collections::BTreeMap;
+
+use brie_tree::nonmax::NonMaxU64;
+use gaptree::{BTreeStore, Page, PageMapping};
+use reference::ReferenceStore;
+
+pub use crates::{Nodit, Rangemap};
+pub use ordered::{FlatVec, Ordered, OrderedMap, Slot};
+pub use space::{Space, SpaceEngine};
+pub use stores::{Reference, SortedVec, Tree};
+
+use crate::subject::{Place, Side, Subject};
+use crate::value::Value;
+
+/// `AddrSpace` on the tree.
+pub type TreeSpace = Space<BTreeStore<Page, PageMapping>>;
+/// `AddrSpace` on the reference.
+pub type ReferenceSpace = Space<ReferenceStore<Page, PageMapping>>;
+/// The standard library's map.
+pub type StdMap = Ordered<BTreeMap<u64, Slot>>;
+/// brie-tree.
+pub type Brie = Ordered<brie_tree::BTree<NonMaxU64, Slot>>;
+/// bbtree.
+pub type Bbtree = Ordered<bbtree::unsync::BBTreeMap<u64, Slot>>;
+/// A sorted vector.
+pub type Flat = Ordered<FlatVec>;
+
+/// A subject that does nothing: what is left is the harness.
+#[derive(Clone, Copy, Debug)]
+pub struct Floor;
+
+impl Subject for Floor {
+    const NAME: &'static str = "floor";
+    const SIDE: Side = Side::Floor;
+    const INDEXED: bool = true;
+
+    fn new() -> Self {
+        Self
+    }
+
+    #[inline]
+    fn find(&self, page: u64) -> Option<u64> {
+        Some(page)
+    }
+
+    #[inline]
+    fn insert(&mut self, _: u64, _: u64, _: Value) {}
+
+    #[inline]
+    fn remove(&mut self, _: u64, _: u64) {}
+
+    #[inline]
+    fn protect(&mut self, _: u64, _: u64, _: u32) {}
+
+    #[inline]
+    fn overlapping(&self, start: u64, end: u64, mut f: impl FnMut(u64, u64, u32) -> bool) {
+        f(start, end, 7);
+    }
+
+    #[inline]
+    fn for_each(&self, _: impl FnMut(u64, u64, Value)) {}
+
+    #[inline]
+    fn find_gap(&self, place: &Place) -> Option<u64> {
+        Some(place.len)
+    }
+}
+
+/// Calls a macro with every subject that is measured, in the order of tables.
+#[macro_export]
+macro_rules! for_subjects {
+    ($with:ident) => {
+        $with! {
+            $crate::subjects::Tree, $crate::subjects::SortedVec, $crate::subjects::TreeSpace,
+            $crate::subjects::Brie, $crate::subjects::Bbtree, $crate::subjects::StdMap,
+            $crate::subjects::Rangemap, $crate::subjects::Nodit, $crate::subjects::Flat,
+            $crate::subjects::Reference, $crate::subjects::Floor
+        }
+    };
+}
