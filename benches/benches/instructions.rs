@@ -3,6 +3,8 @@
 //! Each benchmark is one round of a workload, 200 operations on a prepared
 //! state. Making the state is not counted, the harness is.
 
+#![expect(missing_docs, reason = "the macros make items that cannot have any")]
+
 use std::hint::black_box;
 
 use benches::case::{Body, Case, round};

@@ -129,18 +129,15 @@ pub(crate) struct Bar<'a> {
     pub(crate) value: f64,
 }
 
-/// Horizontal bars in groups, from zero, the value at each bar's end.
-pub(crate) fn bars(groups: &[(String, Vec<Bar<'_>>)], limit: Option<f64>) -> Drawing<String> {
+/// Horizontal bars in groups, from zero, the value at each bar's end. Bars that
+/// are longer than `most` end there.
+pub(crate) fn bars(groups: &[(String, Vec<Bar<'_>>)], most: f64) -> Drawing<String> {
     const THICK: i32 = 13;
     const LEFT: i32 = 170;
     const WIDE: i32 = 560;
     let count: usize = groups.iter().map(|(_, bars)| bars.len()).sum();
     let tall = count as i32 * THICK + groups.len() as i32 * 9 + 12;
-    let all = groups.iter().flat_map(|(_, bars)| bars);
-    let most = all
-        .map(|bar| bar.value)
-        .fold(limit.unwrap_or(0.0), f64::max);
-    let scale = |value: f64| (value / most * f64::from(WIDE)).round() as i32;
+    let scale = |value: f64| (value.min(most) / most * f64::from(WIDE)).round() as i32;
     let extent = ((LEFT + WIDE + 170).unsigned_abs(), tall.unsigned_abs());
     svg(extent, |root| {
         let mut y = 6;
@@ -155,13 +152,6 @@ pub(crate) fn bars(groups: &[(String, Vec<Bar<'_>>)], limit: Option<f64>) -> Dra
                 y += THICK;
             }
             y += 9;
-        }
-        if let Some(limit) = limit {
-            let x = LEFT + scale(limit);
-            root.draw(&PathElement::new(
-                vec![(x, 0), (x, tall)],
-                INK.stroke_width(1),
-            ))?;
         }
         Ok(())
     })
@@ -193,13 +183,13 @@ pub(crate) fn programs(results: &Results) -> Drawing<String> {
             // bars of nanoseconds would hide all but that one.
             let own = bars.first().map_or(1.0, |bar| bar.value);
             let relative = bars.into_iter().map(|bar| Bar {
-                value: (bar.value / own).min(5.0),
+                value: bar.value / own,
                 ..bar
             });
             groups.push((program.to_owned(), relative.collect()));
         }
     }
-    bars(&groups, Some(1.0))
+    bars(&groups, 5.0)
 }
 
 /// Bytes a region after insertions and after churn, at one size.
@@ -207,10 +197,9 @@ pub(crate) fn memory(results: &Results, n: usize) -> Drawing<String> {
     let of = |workload: &str| -> Vec<Bar<'_>> {
         let rows = results.rows.iter();
         let here = rows.filter(|row| row.workload == workload && row.n == n);
-        let bar = |row: &'_ super::results::Row| row.min;
         here.map(|row| Bar {
             subject: &row.subject,
-            value: bar(row),
+            value: row.min,
         })
         .collect()
     };
@@ -219,7 +208,9 @@ pub(crate) fn memory(results: &Results, n: usize) -> Drawing<String> {
         ("after churn".to_owned(), of("bytes_churned")),
         ("peak".to_owned(), of("peak_churned")),
     ];
-    bars(&groups, None)
+    let all = groups.iter().flat_map(|(_, bars)| bars);
+    let most = all.map(|bar| bar.value).fold(0.0, f64::max);
+    bars(&groups, most)
 }
 
 /// The headline chart: churn, of the tree and its rivals.

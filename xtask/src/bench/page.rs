@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::charts::{COLORS, corners, lines, memory, programs};
-use super::results::{OURS, Results, short, size};
+use super::results::{OURS, Results, SORTED_VEC, short, size};
 use super::targets::{Verdict, tally, verdicts};
 
 /// What cannot be read off the numbers.
@@ -68,13 +68,15 @@ pub(crate) fn page(results: &Results) -> Page {
         write!(
             page,
             "<h2>Recorded programs</h2><p>Time of the best rival and of the standard library's map, in \
-            multiples of the tree's (the line is 1; bars end at 5). Longer is worse.</p>\
+            multiples of the tree's; bars end at 5. Shorter is faster.</p>\
             <div class=\"wide\">{}</div>",
             programs(results)?
         )?;
     }
-    let sizes = results.sizes("bytes_built");
-    if let Some(&n) = sizes.last() {
+    // The largest size at which everybody takes part.
+    let mut sizes = results.sizes("bytes_built").into_iter();
+    let of_all = |n: &usize| results.min("bytes_built", *n, SORTED_VEC).is_some();
+    if let Some(n) = sizes.rfind(of_all) {
         write!(
             page,
             "<h2>Bytes a region</h2><p>{} regions; what was asked of the allocator.</p>\
@@ -169,12 +171,13 @@ fn summary(page: &mut String, results: &Results) -> std::fmt::Result {
                     };
                     let mark = match class {
                         "win" => "▲",
-                        "even" => "＝",
+                        "even" => "=",
                         _ => "▽",
                     };
                     write!(
                         page,
-                        "<td class=\"{class}\"><b>{mark} {ratio:.2}</b><br><small>{} : {} {rival}</small></td>",
+                        "<td class=\"{class}\"><b>{mark} {}</b><br><small>{} : {} {rival}</small></td>",
+                        share(ratio),
                         short(own),
                         short(best)
                     )?;
@@ -186,6 +189,15 @@ fn summary(page: &mut String, results: &Results) -> std::fmt::Result {
     }
     page.push_str("</table></div>");
     Ok(())
+}
+
+/// A ratio with at least two digits that say something.
+fn share(ratio: f64) -> String {
+    if ratio < 0.1 {
+        format!("{ratio:.4}")
+    } else {
+        format!("{ratio:.2}")
+    }
 }
 
 /// Every target, the missed ones first.

@@ -1,6 +1,6 @@
 //! The targets, and how far the results are from each.
 
-use super::results::{Results, SORTED_VEC, TREE, is_rival, size};
+use super::results::{Results, SORTED_VEC, TREE, size};
 
 /// Sizes that targets are about.
 const SIZES: [usize; 4] = [16, 128, 1_000, 10_000];
@@ -135,15 +135,10 @@ pub(crate) fn tally(verdicts: &[Verdict]) -> (usize, usize) {
     (met, verdicts.len())
 }
 
-/// Whether a verdict compares with somebody else's crate.
-pub(crate) fn is_against_rival(verdict: &Verdict) -> bool {
-    is_rival(&verdict.against) && verdict.against != "itself" && verdict.against != "bytes"
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::results::tests::sample;
-    use super::{is_against_rival, tally, verdicts};
+    use super::{tally, verdicts};
 
     #[test]
     fn targets_are_compared_with_the_best_rival() {
@@ -162,6 +157,5 @@ mod tests {
             ]
         );
         assert_eq!(tally(&verdicts), (3, 4));
-        assert_eq!(verdicts.iter().filter(|v| is_against_rival(v)).count(), 3);
     }
 }
