@@ -3,7 +3,7 @@
 //! Each benchmark is one round of a workload, 200 operations on a prepared
 //! state. Making the state is not counted, the harness is.
 
-#![expect(missing_docs, reason = "the macros make items that cannot have any")]
+#![expect(missing_docs, reason = "the macros make items without documentation")]
 
 use std::hint::black_box;
 

@@ -25,10 +25,11 @@ const CANARY: &str = "canary";
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// The targets that must not crash.
-pub(crate) const TARGETS: [Target; 3] = [
+pub(crate) const TARGETS: [Target; 4] = [
     ("store_ops", reference::lockstep::store_ops),
     ("map_ops", reference::lockstep::map_ops),
     ("space_ops", reference::lockstep::space_ops),
+    ("capi_ops", reference::lockstep::capi_ops),
 ];
 
 /// What `cargo xtask fuzz` accepts.
