@@ -105,7 +105,31 @@ fn plan(arguments: &Arguments) -> Result<Vec<Plan>, Box<dyn std::error::Error>> 
     Ok(plan)
 }
 
+/// Names that nothing has would otherwise measure nothing, silently.
+fn check_names(arguments: &Arguments) -> Result<(), String> {
+    let others = ["trace:", "grow", "bytes", "peak", "largest"];
+    let workloads: Vec<&str> = NAMES.into_iter().chain(others).collect();
+    for name in &arguments.workloads {
+        let fits = |known: &&str| known.starts_with(name.as_str()) || name.starts_with("trace:");
+        if !workloads.iter().any(fits) {
+            let list = workloads.join(", ");
+            return Err(format!(
+                "no workload begins with `{name}`; there are {list}"
+            ));
+        }
+    }
+    let subjects: Vec<&str> = contenders().iter().map(|subject| subject.name()).collect();
+    for name in &arguments.subjects {
+        if !subjects.contains(&name.as_str()) {
+            let list = subjects.join(", ");
+            return Err(format!("no subject is called `{name}`; there are {list}"));
+        }
+    }
+    Ok(())
+}
+
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    check_names(arguments)?;
     let mut comments = arguments.comment.clone();
     comments.push(pin());
     let mut results = Results::create(&arguments.out, &comments)?;
