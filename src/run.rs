@@ -204,11 +204,25 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     /// Takes the keys of `[start, end)` out and reports each piece. Returns
     /// whether there was any.
     fn carve(&mut self, start: R, end: R, report: &mut impl FnMut(R, R, V)) -> Result<bool, Full> {
-        let mut low = self.ends_up_to(start);
-        let mut high = self.starts_below(low, end);
+        let low = self.ends_up_to(start);
+        let high = self.starts_below(low, end);
         if low == high {
             return Ok(false);
         }
+        self.carve_slots(low..high, start, end, report)?;
+        Ok(true)
+    }
+
+    /// [`carve`](Self::carve) where `touched` are the slots that overlap
+    /// `[start, end)`; there is one.
+    fn carve_slots(
+        &mut self,
+        touched: Range<usize>,
+        start: R,
+        end: R,
+        report: &mut impl FnMut(R, R, V),
+    ) -> Result<(), Full> {
+        let (mut low, mut high) = (touched.start, touched.end);
         let trims_low = self.start(low) < start;
         let trims_high = self.end(high - 1) > end;
         if trims_low && trims_high && high - low == 1 {
@@ -242,7 +256,7 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
         if trims_high {
             self.trim(low, start, end, report);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Takes `[start, end)`, which covers one edge of the slot's entry, out of it.
@@ -266,7 +280,7 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
         start: R,
         end: R,
         report: &mut impl FnMut(R, R, V),
-    ) -> Result<bool, Full> {
+    ) -> Result<(), Full> {
         if !self.has_room(1) {
             return Err(Full);
         }
@@ -277,7 +291,7 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
         self.open(slot + 1, end, top, above);
         self.regap(was, slot..slot + 2);
         report(start, end, piece);
-        Ok(true)
+        Ok(())
     }
 
     /// How many slots changing the pieces of `[start, end)` can add: one for

@@ -10,7 +10,7 @@ use smallvec::{CollectionAllocErr, SmallVec};
 
 use crate::key::{Key, Ordinal};
 use crate::run::{Full, Run};
-use crate::store::{AllocError, Fit, GapQuery, Order, RangeStore, is_empty};
+use crate::store::{AllocError, Fit, GapQuery, Order, RangeStore, is_empty, keys, ordinals};
 
 /// Entries kept inside the store itself, without heap memory.
 const INLINE: usize = 8;
@@ -264,7 +264,7 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
         let key = key.to_ordinal();
         let slot = self.ends_up_to(key);
         (slot < self.len && self.starts[slot] <= key).then(|| {
-            let range = K::from_ordinal(self.starts[slot])..K::from_ordinal(self.ends[slot]);
+            let range = keys(self.starts[slot], self.ends[slot]);
             (range, &self.values[slot])
         })
     }
@@ -298,10 +298,9 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
     }
 
     fn try_insert(&mut self, range: Range<K>, value: V) -> Result<(), AllocError> {
-        if is_empty(&range) {
+        let Some((start, end)) = ordinals(&range) else {
             return Ok(());
-        }
-        let (start, end) = (range.start.to_ordinal(), range.end.to_ordinal());
+        };
         let mut value = value;
         let replaced = loop {
             match self.overwrite(start, end, value) {
@@ -337,12 +336,10 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
         range: Range<K>,
         mut sink: impl FnMut(Range<K>, V),
     ) -> Result<(), AllocError> {
-        if is_empty(&range) {
+        let Some((start, end)) = ordinals(&range) else {
             return Ok(());
-        }
-        let (start, end) = (range.start.to_ordinal(), range.end.to_ordinal());
-        let mut report =
-            |start, end, value| sink(K::from_ordinal(start)..K::from_ordinal(end), value);
+        };
+        let mut report = |start, end, value| sink(keys(start, end), value);
         while let Err(Full) = self.carve(start, end, &mut report) {
             self.make_room(1)?;
         }
@@ -354,16 +351,15 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
         range: Range<K>,
         mut f: impl FnMut(Range<K>, &mut V),
     ) -> Result<(), AllocError> {
-        if is_empty(&range) {
+        let Some((start, end)) = ordinals(&range) else {
             return Ok(());
-        }
-        let (start, end) = (range.start.to_ordinal(), range.end.to_ordinal());
+        };
         let slots = self.slots_to_update(start, end);
         if !self.has_room(slots) {
             self.make_room(slots)?;
         }
         self.update_pieces(start, end, &mut |start, end, value| {
-            f(K::from_ordinal(start)..K::from_ordinal(end), value);
+            f(keys(start, end), value);
         });
         Ok(())
     }
@@ -375,7 +371,7 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
         let Some(start) = self.find(&fit, query.order) else {
             return Ok(None);
         };
-        let range = K::from_ordinal(start)..K::from_ordinal(fit.end(start));
+        let range = keys(start, fit.end(start));
         self.try_insert(range, value)?;
         Ok(Some(K::from_ordinal(start)))
     }
@@ -464,10 +460,7 @@ impl<'a, K: Key, V> Iterator for Entries<'a, K, V> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (start, end) = (*self.starts.next()?, *self.ends.next()?);
-        Some((
-            K::from_ordinal(start)..K::from_ordinal(end),
-            self.values.next()?,
-        ))
+        Some((keys(start, end), self.values.next()?))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -478,10 +471,7 @@ impl<'a, K: Key, V> Iterator for Entries<'a, K, V> {
 impl<K: Key, V> DoubleEndedIterator for Entries<'_, K, V> {
     fn next_back(&mut self) -> Option<Self::Item> {
         let (start, end) = (*self.starts.next_back()?, *self.ends.next_back()?);
-        Some((
-            K::from_ordinal(start)..K::from_ordinal(end),
-            self.values.next_back()?,
-        ))
+        Some((keys(start, end), self.values.next_back()?))
     }
 }
 

@@ -200,6 +200,18 @@ pub(crate) fn is_empty<K: Ord>(range: &Range<K>) -> bool {
     range.start >= range.end
 }
 
+/// The bounds of a range as ordinals, or `None` if it has no key.
+#[inline]
+pub(crate) fn ordinals<K: Key>(range: &Range<K>) -> Option<(K::Ordinal, K::Ordinal)> {
+    (!is_empty(range)).then(|| (range.start.to_ordinal(), range.end.to_ordinal()))
+}
+
+/// The range with these bounds.
+#[inline]
+pub(crate) fn keys<K: Key>(start: K::Ordinal, end: K::Ordinal) -> Range<K> {
+    K::from_ordinal(start)..K::from_ordinal(end)
+}
+
 /// The longest of some ranges, the first of equally long ones.
 pub(crate) fn longest<K: Key>(gaps: impl Iterator<Item = Range<K>>) -> Option<Range<K>> {
     let length = |gap: &Range<K>| gap.end.to_ordinal().minus(gap.start.to_ordinal());

@@ -36,6 +36,16 @@ enum Placed<R> {
     Done(R, bool),
 }
 
+impl<R> Placed<R> {
+    /// What an attempt to put a placement in at `start` came to.
+    fn at(start: R, put: Result<bool, Refused>) -> Self {
+        match put {
+            Ok(changed) => Self::Done(start, changed),
+            Err(_) => Self::Found(start),
+        }
+    }
+}
+
 /// Takes the next index out of a mask, in the order asked for.
 #[inline]
 fn next(mask: &mut u64, order: Order) -> Option<usize> {
@@ -85,10 +95,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         let Some((slot, start)) = self.fitting(fit, order) else {
             return Placed::Nowhere;
         };
-        match self.put_at(slot, start, fit, edit) {
-            Ok(changed) => Placed::Done(start, changed),
-            Err(_) => Placed::Found(start),
-        }
+        Placed::at(start, self.put_at(slot, start, fit, edit))
     }
 
     /// Puts a placement into the gap before `slot`.
@@ -219,10 +226,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
             (false, true) => (c, Side::Front),
             _ => (c - 1, Side::Back),
         };
-        match self.graft_kid(c, side, start, fit, edit) {
-            Ok(changed) => Placed::Done(start, changed),
-            Err(_) => Placed::Found(start),
-        }
+        Placed::at(start, self.graft_kid(c, side, start, fit, edit))
     }
 
     fn graft(
@@ -340,10 +344,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
             Some(Root::Leaf(leaf)) => leaf.graft(side, start, fit, edit),
             Some(Root::Inner(inner)) => inner.graft(side, start, fit, edit),
         };
-        match grafted {
-            Ok(changed) => Placed::Done(start, changed),
-            Err(_) => Placed::Found(start),
-        }
+        Placed::at(start, grafted)
     }
 }
 

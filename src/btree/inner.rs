@@ -126,6 +126,13 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         self.summary() != old
     }
 
+    /// Fills the columns of child `c`; those of the child before are right.
+    fn take_over(&mut self, c: usize) {
+        let kid = self.kid_summary(c);
+        (self.firsts[c], self.lasts[c], self.inside[c]) = (kid.first, kid.last, kid.gap);
+        self.gaps[c] = self.gap_before(c).max(kid.gap);
+    }
+
     /// Recomputes every summary from the children.
     pub(crate) fn refresh_all(&mut self) {
         let len = self.len();
@@ -134,9 +141,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         self.inside.fill(R::ZERO);
         self.gaps.fill(R::ZERO);
         for c in 0..len {
-            let kid = self.kid_summary(c);
-            (self.firsts[c], self.lasts[c], self.inside[c]) = (kid.first, kid.last, kid.gap);
-            self.gaps[c] = self.gap_before(c).max(kid.gap);
+            self.take_over(c);
         }
         self.max_gap = max_gap(self.gaps[..len].iter().copied());
     }
@@ -193,11 +198,8 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
             }
         }
         self.shift(c + 1, true);
-        for c in [c, c + 1] {
-            let kid = self.kid_summary(c);
-            (self.firsts[c], self.lasts[c], self.inside[c]) = (kid.first, kid.last, kid.gap);
-            self.gaps[c] = self.gap_before(c).max(kid.gap);
-        }
+        self.take_over(c);
+        self.take_over(c + 1);
         self.max_gap = max_gap(self.gaps[..self.len()].iter().copied());
         Ok(())
     }

@@ -104,7 +104,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         // What is cut stays; all else gives its slot to the new entry.
         let stays = cut_low + cut_high;
         self.has_room((1 + stays).saturating_sub(high - low))
-            && self.carve(start, end, report).is_ok()
+            && self.carve_slots(low..high, start, end, report).is_ok()
     }
 
     /// Overwrites where `touched` are the slots that overlap `[start, end)` or
@@ -357,11 +357,9 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
     ) -> Result<(), AllocError> {
         let anchor = self.entry_below(start).or_else(|| self.entry_above(end));
         let mut spare = None;
-        match anchor.map(|(bottom, top, _)| (bottom, top)) {
-            Some((bottom, top)) => {
-                let inside = bottom < start && top > end;
-                self.ensure_room(top, 1 + usize::from(inside))?;
-            }
+        match anchor.map(|(_, top, _)| top) {
+            // One slot: an entry around the whole range does not spread.
+            Some(top) => self.ensure_room(top, 1)?,
             None => spare = Some(Leaf::try_new()?),
         }
         self.carve_all(start, end, report)?;

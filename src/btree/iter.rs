@@ -11,6 +11,7 @@ use super::inner::{Inner, Kids};
 use super::leaf::Leaf;
 use crate::key::{Key, Ordinal};
 use crate::run::Run;
+use crate::store::keys;
 
 /// A place between two entries.
 struct Cursor<'a, R, V, const B: usize, const F: usize> {
@@ -178,7 +179,7 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
 }
 
 pub(crate) fn item<K: Key, V>((start, end, value): (K::Ordinal, K::Ordinal, &V)) -> (Range<K>, &V) {
-    (K::from_ordinal(start)..K::from_ordinal(end), value)
+    (keys(start, end), value)
 }
 
 impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Iterator

@@ -5,8 +5,8 @@ use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
+use super::Summary;
 use super::owned::Owned;
-use super::{Summary, max_gap};
 use crate::key::Ordinal;
 use crate::run::Run;
 use crate::store::AllocError;
@@ -100,8 +100,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
 
     /// The longest gap between two entries, computed from them.
     pub(crate) fn longest_gap(&self) -> R {
-        let gaps = (1..self.len).map(|slot| self.starts[slot].minus(self.ends[slot - 1]));
-        max_gap(gaps)
+        self.longest_before(1..self.len)
     }
 }
 

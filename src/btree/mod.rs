@@ -43,7 +43,7 @@ use core::mem;
 use core::ops::Range;
 
 use crate::key::{Key, Ordinal};
-use crate::store::{AllocError, Fit, GapQuery, RangeStore, is_empty, longest};
+use crate::store::{AllocError, Fit, GapQuery, RangeStore, keys, longest, ordinals};
 
 mod check;
 mod gap;
@@ -94,8 +94,8 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Root<R, V
 /// A B+-tree with a gap index: every operation is O(log n), placement as well.
 ///
 /// `B` entries fit in a leaf, `F` children in an inner node; both are between 3
-/// and 64. The defaults were measured; small ones serve tests. A store without
-/// entries owns no memory.
+/// and 64. The defaults come from measurements of a prototype; small ones serve
+/// tests. A store without entries owns no memory.
 #[derive(Debug)]
 pub struct BTreeStore<K: Key, V, const B: usize = 32, const F: usize = 32> {
     root: Option<Root<K::Ordinal, V, B, F>>,
@@ -192,14 +192,13 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
             .max(high.minus(extent.last));
         let query = GapQuery::new(K::len_from_ordinal(len)).within(window);
         let start = self.find(&Fit::new(&query)?, query.order)?;
-        Some(K::from_ordinal(start)..K::from_ordinal(start.checked_add(len)?))
+        Some(keys(start, start.checked_add(len)?))
     }
 
     fn try_insert(&mut self, range: Range<K>, value: V) -> Result<(), AllocError> {
-        if is_empty(&range) {
+        let Some((start, end)) = ordinals(&range) else {
             return Ok(());
-        }
-        let (start, end) = (range.start.to_ordinal(), range.end.to_ordinal());
+        };
         self.put(
             start,
             end,
@@ -214,13 +213,12 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
         value: V,
         mut sink: impl FnMut(Range<K>, V),
     ) -> Result<(), AllocError> {
-        if is_empty(&range) {
+        let Some((start, end)) = ordinals(&range) else {
             return Ok(());
-        }
-        let (start, end) = (range.start.to_ordinal(), range.end.to_ordinal());
+        };
         let mut edit = Edit::new(value, self.len, true);
         self.put(start, end, &mut edit, &mut |start, end, value| {
-            sink(K::from_ordinal(start)..K::from_ordinal(end), value);
+            sink(keys(start, end), value);
         })
     }
 
@@ -229,12 +227,11 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
         range: Range<K>,
         mut sink: impl FnMut(Range<K>, V),
     ) -> Result<(), AllocError> {
-        if is_empty(&range) {
+        let Some((start, end)) = ordinals(&range) else {
             return Ok(());
-        }
-        let (start, end) = (range.start.to_ordinal(), range.end.to_ordinal());
+        };
         self.carve_all(start, end, &mut |start, end, value| {
-            sink(K::from_ordinal(start)..K::from_ordinal(end), value);
+            sink(keys(start, end), value);
         })
     }
 
@@ -243,12 +240,11 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
         range: Range<K>,
         mut f: impl FnMut(Range<K>, &mut V),
     ) -> Result<(), AllocError> {
-        if is_empty(&range) {
+        let Some((start, end)) = ordinals(&range) else {
             return Ok(());
-        }
-        let (start, end) = (range.start.to_ordinal(), range.end.to_ordinal());
+        };
         self.update_all(start, end, &mut |start, end, value| {
-            f(K::from_ordinal(start)..K::from_ordinal(end), value);
+            f(keys(start, end), value);
         })
     }
 

@@ -105,11 +105,12 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
             mem::forget(repair);
             match step {
                 Ok(()) => return Ok(()),
-                Err(Refused::Full) => self.make_room_at_edges(start, end)?,
-                Err(_) => {
+                Err(refused) => {
                     self.make_room_at_edges(start, end)?;
-                    self.update_slowly(start, end, f);
-                    return Ok(());
+                    if refused == Refused::Spread {
+                        self.update_slowly(start, end, f);
+                        return Ok(());
+                    }
                 }
             }
         }

@@ -188,80 +188,51 @@ impl<M: OrderedMap> Subject for Ordered<M> {
     }
 }
 
-impl OrderedMap for BTreeMap<u64, Slot> {
-    const NAME: &'static str = "std-btreemap";
+/// Maps with the interface of the standard library's.
+macro_rules! like_std {
+    ($($map:ident, $name:literal;)*) => {$(
+        impl OrderedMap for $map<u64, Slot> {
+            const NAME: &'static str = $name;
 
-    fn empty() -> Self {
-        Self::new()
-    }
+            fn empty() -> Self {
+                Self::new()
+            }
 
-    #[inline]
-    fn above(&self, key: u64) -> impl Iterator<Item = (u64, &Slot)> {
-        let range = self.range((Bound::Excluded(key), Bound::Unbounded));
-        range.map(|(&key, slot)| (key, slot))
-    }
+            #[inline]
+            fn above(&self, key: u64) -> impl Iterator<Item = (u64, &Slot)> {
+                let range = self.range((Bound::Excluded(key), Bound::Unbounded));
+                range.map(|(&key, slot)| (key, slot))
+            }
 
-    fn below(&self, key: u64) -> impl Iterator<Item = (u64, &Slot)> {
-        let straddling = self.range(key..).next();
-        let rest = self.range(..key).rev();
-        straddling
-            .into_iter()
-            .chain(rest)
-            .map(|(&key, slot)| (key, slot))
-    }
+            fn below(&self, key: u64) -> impl Iterator<Item = (u64, &Slot)> {
+                let straddling = self.range(key..).next();
+                let rest = self.range(..key).rev();
+                straddling
+                    .into_iter()
+                    .chain(rest)
+                    .map(|(&key, slot)| (key, slot))
+            }
 
-    #[inline]
-    fn slot(&mut self, key: u64) -> Option<&mut Slot> {
-        self.get_mut(&key)
-    }
+            #[inline]
+            fn slot(&mut self, key: u64) -> Option<&mut Slot> {
+                self.get_mut(&key)
+            }
 
-    #[inline]
-    fn add(&mut self, key: u64, slot: Slot) {
-        self.insert(key, slot);
-    }
+            #[inline]
+            fn add(&mut self, key: u64, slot: Slot) {
+                self.insert(key, slot);
+            }
 
-    #[inline]
-    fn take(&mut self, key: u64) {
-        self.remove(&key);
-    }
+            #[inline]
+            fn take(&mut self, key: u64) {
+                self.remove(&key);
+            }
+        }
+    )*};
 }
-
-impl OrderedMap for BBTreeMap<u64, Slot> {
-    const NAME: &'static str = "bbtree";
-
-    fn empty() -> Self {
-        Self::new()
-    }
-
-    #[inline]
-    fn above(&self, key: u64) -> impl Iterator<Item = (u64, &Slot)> {
-        let range = self.range((Bound::Excluded(key), Bound::Unbounded));
-        range.map(|(&key, slot)| (key, slot))
-    }
-
-    fn below(&self, key: u64) -> impl Iterator<Item = (u64, &Slot)> {
-        let straddling = self.range(key..).next();
-        let rest = self.range(..key).rev();
-        straddling
-            .into_iter()
-            .chain(rest)
-            .map(|(&key, slot)| (key, slot))
-    }
-
-    #[inline]
-    fn slot(&mut self, key: u64) -> Option<&mut Slot> {
-        self.get_mut(&key)
-    }
-
-    #[inline]
-    fn add(&mut self, key: u64, slot: Slot) {
-        self.insert(key, slot);
-    }
-
-    #[inline]
-    fn take(&mut self, key: u64) {
-        self.remove(&key);
-    }
+like_std! {
+    BTreeMap, "std-btreemap";
+    BBTreeMap, "bbtree";
 }
 
 /// A key of brie-tree, which keeps the largest integer for itself.
