@@ -178,6 +178,7 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
     }
 }
 
+#[inline]
 pub(crate) fn item<K: Key, V>((start, end, value): (K::Ordinal, K::Ordinal, &V)) -> (Range<K>, &V) {
     (keys(start, end), value)
 }

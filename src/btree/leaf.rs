@@ -51,8 +51,12 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     #[inline]
     pub(crate) fn get(&self, key: R) -> Option<(R, R, &V)> {
         let slot = self.ends_up_to(key);
-        (slot < self.len && self.starts[slot] <= key)
-            .then(|| (self.starts[slot], self.ends[slot], &self.values[slot]))
+        // Padding is above every key: a slot that starts up to it is an entry.
+        let start = *self.starts.get(slot)?;
+        if start > key {
+            return None;
+        }
+        Some((start, self.ends[slot], self.values.get(slot)?))
     }
 
     /// Adds a slot behind all others; the length stays.
