@@ -57,17 +57,20 @@ pub trait Key: Copy + Ord + Debug + Hash + Sealed + 'static {
 
 /// An unsigned integer that sorts like a key: what nodes and columns hold.
 ///
-/// Columns are arrays whose unused tail is padded: key columns with
-/// [`Ordinal::PAD`], gap columns with [`Ordinal::ZERO`].
+/// Columns are arrays whose unused tail is padded: ends with [`Ordinal::PAD`],
+/// so that none is below a key; starts and gaps with [`Ordinal::ZERO`], so that
+/// no gap seems to be there.
 #[doc(hidden)]
 pub trait Ordinal: Copy + Ord + Debug + Sealed + 'static {
     /// The ordinal of the smallest key.
     const ZERO: Self;
-    /// The padding of key columns, above every key that can be looked up; also
-    /// the longest length that may be asked for.
+    /// The padding of ends, above every key that can be looked up; also the
+    /// longest length that may be asked for.
     const PAD: Self;
     /// `self + other`, or `None` where no key has that ordinal.
     fn checked_add(self, other: Self) -> Option<Self>;
+    /// `self + other`; the caller knows that a key has that ordinal.
+    fn plus(self, other: Self) -> Self;
     /// `self - other`; the caller knows that `other <= self`.
     fn minus(self, other: Self) -> Self;
     /// How far `self` must rise to be congruent to `phase` modulo `mask + 1`,
@@ -80,12 +83,13 @@ pub trait Ordinal: Copy + Ord + Debug + Sealed + 'static {
     fn alignment_mask(self) -> Option<Self>;
     /// `phase + origin` modulo `mask + 1`.
     fn shift_phase(self, origin: Self, mask: Self) -> Self;
-    /// How many of the first `len` keys of a sorted, padded column are below `x`.
+    /// How many of the first `len` ends of a sorted, padded column are below `x`.
     fn rank_below<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize;
-    /// How many of the first `len` keys of a sorted, padded column are at most `x`.
+    /// How many of the first `len` ends of a sorted, padded column are at most `x`.
     fn rank_up_to<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize;
-    /// A bit for each of the first `len` gaps that is at least `want` long.
-    fn long_enough<const N: usize>(gaps: &[Self; N], len: usize, want: Self) -> u64;
+    /// A bit for each gap of a padded column that is at least `want` long, for
+    /// `want` above zero.
+    fn long_enough<const N: usize>(gaps: &[Self; N], want: Self) -> u64;
     /// A bit for each `i` in `1..len` with `starts[i] - ends[i - 1] >= want`,
     /// for `want` above zero.
     fn long_enough_between<const N: usize>(
@@ -94,10 +98,19 @@ pub trait Ordinal: Copy + Ord + Debug + Sealed + 'static {
         len: usize,
         want: Self,
     ) -> u64;
+    /// The longest gap of a padded column.
+    fn longest<const N: usize>(gaps: &[Self; N]) -> Self {
+        gaps.iter().copied().fold(Self::ZERO, Self::max)
+    }
+    /// The longest `starts[i] - ends[i - 1]` for `i` in `1..len`.
+    fn longest_between<const N: usize>(starts: &[Self; N], ends: &[Self; N], len: usize) -> Self {
+        let gaps = (1..len).map(|i| starts[i].minus(ends[i - 1]));
+        gaps.fold(Self::ZERO, Self::max)
+    }
 }
 
-/// An ordinal below 2^62: differences of two, and of one and the padding, fit
-/// in an `i64`, so their sign bit is the comparison.
+/// An ordinal below 2^62: differences of two, less a third, fit in an `i64`, so
+/// their sign bit is the comparison. The padding, 2^62, may be one of them.
 #[doc(hidden)]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
@@ -108,19 +121,19 @@ pub(crate) const SHORT_LIMIT: u64 = 1 << 62;
 
 impl Sealed for Short {}
 
-/// A mask of the low `len` bits; `len` is at most 64.
-const fn low_bits(len: usize) -> u64 {
-    if len == 0 { 0 } else { u64::MAX >> (64 - len) }
-}
-
 impl Ordinal for Short {
     const ZERO: Self = Self(0);
-    const PAD: Self = Self(i64::MAX.cast_unsigned());
+    const PAD: Self = Self(SHORT_LIMIT);
 
     #[inline]
     fn checked_add(self, other: Self) -> Option<Self> {
         let sum = self.0.checked_add(other.0)?;
         (sum < SHORT_LIMIT).then_some(Self(sum))
+    }
+
+    #[inline]
+    fn plus(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
     }
 
     #[inline]
@@ -160,18 +173,28 @@ impl Ordinal for Short {
     }
 
     #[inline]
-    fn long_enough<const N: usize>(gaps: &[Self; N], len: usize, want: Self) -> u64 {
-        simd::long_enough(gaps, want) & low_bits(len)
+    fn long_enough<const N: usize>(gaps: &[Self; N], want: Self) -> u64 {
+        simd::long_enough(gaps, want)
     }
 
     #[inline]
     fn long_enough_between<const N: usize>(
         starts: &[Self; N],
         ends: &[Self; N],
-        len: usize,
+        _len: usize,
         want: Self,
     ) -> u64 {
-        simd::long_enough_between(starts, ends, want) & low_bits(len)
+        simd::long_enough_between(starts, ends, want)
+    }
+
+    #[inline]
+    fn longest<const N: usize>(gaps: &[Self; N]) -> Self {
+        simd::longest(gaps)
+    }
+
+    #[inline]
+    fn longest_between<const N: usize>(starts: &[Self; N], ends: &[Self; N], _len: usize) -> Self {
+        simd::longest_between(starts, ends)
     }
 }
 
@@ -184,6 +207,11 @@ macro_rules! whole_domain_ordinal {
             #[inline]
             fn checked_add(self, other: Self) -> Option<Self> {
                 <$int>::checked_add(self, other)
+            }
+
+            #[inline]
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
             }
 
             #[inline]
@@ -222,8 +250,8 @@ macro_rules! whole_domain_ordinal {
             }
 
             #[inline]
-            fn long_enough<const N: usize>(gaps: &[Self; N], len: usize, want: Self) -> u64 {
-                let bits = gaps[..len].iter().enumerate();
+            fn long_enough<const N: usize>(gaps: &[Self; N], want: Self) -> u64 {
+                let bits = gaps.iter().enumerate();
                 bits.fold(0, |mask, (i, &gap)| mask | u64::from(gap >= want) << i)
             }
 

@@ -54,21 +54,34 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     /// them used to be `was` long.
     fn regap(&mut self, was: R, slots: Range<usize>);
 
-    /// The length of the gap before a slot; zero before the first.
+    /// The length of the gap before a slot; zero before the first, and behind
+    /// the last.
     #[inline]
     fn gap_before(&self, slot: usize) -> R {
         match slot.checked_sub(1) {
-            None => R::ZERO,
-            Some(below) => self.start(slot).minus(self.end(below)),
+            Some(below) if slot < self.len() => self.start(slot).minus(self.end(below)),
+            _ => R::ZERO,
         }
     }
 
-    /// The longest gap before slots `slots.start..=slots.end`.
+    /// The longest gap before slots `slots.start..=slots.end`, which are few.
     #[inline]
     fn longest_before(&self, slots: Range<usize>) -> R {
-        let end = self.len().min(slots.end + 1);
-        let gaps = (slots.start..end).map(|slot| self.gap_before(slot));
-        gaps.fold(R::ZERO, R::max)
+        let mut longest = self.gap_before(slots.start);
+        for slot in slots.start + 1..=slots.end {
+            longest = longest.max(self.gap_before(slot));
+        }
+        longest
+    }
+
+    /// The longest gap that goes without a longer one in its place when these
+    /// entries go.
+    #[inline]
+    fn gap_lost(&self, slots: Range<usize>) -> R {
+        if slots.start > 0 && slots.end < self.len() {
+            return R::ZERO;
+        }
+        self.longest_before(slots)
     }
 
     /// Detaches the slots.
@@ -193,11 +206,10 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
             return Err(value);
         }
         let (above, top) = (self.value(slot).clone(), self.end(slot));
-        let was = self.longest_before(slot..slot + 1);
         self.set_end(slot, start);
         self.open(slot + 1, end, top, above);
         self.open(slot + 1, start, end, value);
-        self.regap(was, slot..slot + 3);
+        self.regap(R::ZERO, slot + 1..slot + 2);
         Ok(None)
     }
 
@@ -236,12 +248,12 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
             high -= 1;
         }
         if high - low == 1 {
-            let was = self.longest_before(low..high);
+            let was = self.gap_lost(low..high);
             let (start, end, value) = self.close(low);
             self.regap(was, low..low);
             report(start, end, value);
         } else if low < high {
-            let was = self.longest_before(low..high);
+            let was = self.gap_lost(low..high);
             self.detach(low..high);
             self.regap(was, low..low);
             let unreported = Detached {
@@ -263,13 +275,14 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     fn trim(&mut self, slot: usize, start: R, end: R, report: &mut impl FnMut(R, R, V)) {
         let piece = self.value(slot).clone();
         let (bottom, top) = (self.start(slot), self.end(slot));
-        let was = self.longest_before(slot..slot + 1);
+        // One gap grows: none that was the longest goes.
         if bottom < start {
             self.set_end(slot, start);
+            self.regap(R::ZERO, slot + 1..slot + 1);
         } else {
             self.set_start(slot, end);
+            self.regap(R::ZERO, slot..slot);
         }
-        self.regap(was, slot..slot + 1);
         report(bottom.max(start), top.min(end), piece);
     }
 
@@ -286,10 +299,9 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
         }
         let (piece, above) = (self.value(slot).clone(), self.value(slot).clone());
         let top = self.end(slot);
-        let was = self.longest_before(slot..slot + 1);
         self.set_end(slot, start);
         self.open(slot + 1, end, top, above);
-        self.regap(was, slot..slot + 2);
+        self.regap(R::ZERO, slot + 1..slot + 1);
         report(start, end, piece);
         Ok(())
     }

@@ -46,22 +46,28 @@ fn scalar_below(keys: &[Short], x: Short) -> usize {
     signs.sum::<u64>() as usize
 }
 
-/// A bit for each gap that is at least `want` long. The bits of unused slots
-/// mean nothing.
+/// A bit for each gap of a padded column that is at least `want` long, for
+/// `want` above zero.
 #[inline]
 pub(crate) fn long_enough<const N: usize>(gaps: &[Short; N], want: Short) -> u64 {
     mask::<N>(|i| (gaps[i].0, 0), want.0)
 }
 
-/// A bit for each `i` from 1 with `starts[i] - ends[i - 1] >= want`. Bit 0 is
-/// zero: an entry starts before it ends. The bits of unused slots mean nothing.
+/// A bit for each `i` from 1 with `starts[i] - ends[i - 1] >= want`, for `want`
+/// above zero. Bit 0 is zero: an entry starts before it ends.
 #[inline]
 pub(crate) fn long_enough_between<const N: usize>(
     starts: &[Short; N],
     ends: &[Short; N],
     want: Short,
 ) -> u64 {
-    mask::<N>(|i| (starts[i].0, ends[i.saturating_sub(1)].0), want.0)
+    mask::<N>(between(starts, ends), want.0)
+}
+
+/// The start of each slot, and the end before it; for the first its own.
+#[inline]
+fn between<const N: usize>(starts: &[Short; N], ends: &[Short; N]) -> impl Fn(usize) -> (u64, u64) {
+    |i| (starts[i].0, ends[i.saturating_sub(1)].0)
 }
 
 /// A bit for each slot with `a - b >= want`, where `(a, b) = pair(slot)`.
@@ -84,11 +90,45 @@ fn scalar_mask<const N: usize>(pair: impl Fn(usize) -> (u64, u64), want: u64) ->
     mask
 }
 
+/// The longest gap of a padded column.
+#[inline]
+pub(crate) fn longest<const N: usize>(gaps: &[Short; N]) -> Short {
+    longest_of::<N>(|i| (gaps[i].0, 0))
+}
+
+/// The longest `starts[i] - ends[i - 1]` of padded columns, zero if there is
+/// only one entry.
+#[inline]
+pub(crate) fn longest_between<const N: usize>(starts: &[Short; N], ends: &[Short; N]) -> Short {
+    longest_of::<N>(between(starts, ends))
+}
+
+/// The longest `a - b` above zero, where `(a, b) = pair(slot)`.
+#[inline]
+fn longest_of<const N: usize>(pair: impl Fn(usize) -> (u64, u64)) -> Short {
+    #[cfg(all(target_arch = "x86_64", not(gaptree_scalar)))]
+    if N.is_multiple_of(2) {
+        return Short(sse2::longest::<N>(pair));
+    }
+    Short(scalar_longest::<N>(pair))
+}
+
+#[inline]
+fn scalar_longest<const N: usize>(pair: impl Fn(usize) -> (u64, u64)) -> u64 {
+    let gaps = (0..N).map(|slot| {
+        let (a, b) = pair(slot);
+        a.wrapping_sub(b).cast_signed()
+    });
+    gaps.fold(0, i64::max).cast_unsigned()
+}
+
 #[cfg(all(target_arch = "x86_64", not(gaptree_scalar)))]
 mod sse2 {
     use core::arch::x86_64::{
-        __m128i, _mm_castps_si128, _mm_castsi128_ps, _mm_movemask_epi8, _mm_packs_epi16,
-        _mm_packs_epi32, _mm_set_epi64x, _mm_set1_epi64x, _mm_setzero_si128, _mm_shuffle_ps, _mm_sub_epi64,
+        __m128i, _mm_add_epi64, _mm_castpd_si128, _mm_castps_si128, _mm_castsi128_pd,
+        _mm_castsi128_ps, _mm_cvtsi128_si64, _mm_max_pd, _mm_movemask_epi8, _mm_packs_epi16,
+        _mm_packs_epi32, _mm_set_epi64x, _mm_set1_epi64x, _mm_setzero_si128, _mm_shuffle_ps,
+        _mm_sub_epi64, _mm_unpackhi_epi64,
     };
 
     use crate::key::Short;
@@ -155,11 +195,44 @@ mod sse2 {
             mask
         }
     }
+
+    /// [`scalar_longest`](super::scalar_longest), two slots at a time.
+    ///
+    /// SSE2 has no maximum of 64-bit integers, but one of floating-point
+    /// numbers, and the bits of positive ones sort like integers. The least
+    /// normal one is added, so that none is subnormal, since a program may have
+    /// those count as zero. The gaps of unused slots are negative numbers or
+    /// not numbers: then the second operand is the maximum.
+    #[inline]
+    #[expect(unsafe_code, reason = "TODO measure")]
+    pub(super) fn longest<const N: usize>(pair: impl Fn(usize) -> (u64, u64)) -> u64 {
+        const NORMAL: u64 = 1 << 52;
+        // SAFETY: every x86-64 target has SSE2; no memory is touched.
+        let [even, odd] = unsafe {
+            let normal = _mm_set1_epi64x(NORMAL.cast_signed());
+            let mut longest = _mm_castsi128_pd(normal);
+            let mut slot = 0;
+            while slot < N {
+                let ((a0, b0), (a1, b1)) = (pair(slot), pair(slot + 1));
+                let gaps = _mm_sub_epi64(two(a0, a1), two(b0, b1));
+                let gaps = _mm_castsi128_pd(_mm_add_epi64(gaps, normal));
+                longest = _mm_max_pd(gaps, longest);
+                slot += 2;
+            }
+            let even = _mm_castpd_si128(longest);
+            let odd = _mm_unpackhi_epi64(even, even);
+            [even, odd].map(|number| _mm_cvtsi128_si64(number).cast_unsigned() - NORMAL)
+        };
+        even.max(odd)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Short, long_enough, long_enough_between, rank_below, scalar_mask};
+    use super::{
+        Short, between, long_enough, long_enough_between, longest, longest_between, rank_below,
+        scalar_below, scalar_longest, scalar_mask,
+    };
     use crate::key::{Ordinal, SHORT_LIMIT};
 
     /// A small deterministic generator (xorshift), so that the twins meet many
@@ -187,19 +260,17 @@ mod tests {
         let mut next = numbers(0x9E37_79B9_7F4A_7C15 + N as u64);
         for _ in 0..2000 {
             let len = usize::try_from(next()).unwrap() % (N + 1);
-            let mut keys = [Short::PAD; N];
-            keys[..len].fill_with(|| Short(value(&mut next)));
+            let mut gaps = [Short::ZERO; N];
+            gaps[..len].fill_with(|| Short(value(&mut next)));
             let want = Short(value(&mut next).max(1));
-            let used = if len == 0 { 0 } else { u64::MAX >> (64 - len) };
 
-            let scalar = scalar_mask::<N>(|i| (keys[i].0, 0), want.0);
-            assert_eq!(long_enough(&keys, want) & used, scalar & used);
-            let obvious = (0..len).filter(|&i| keys[i] >= want);
-            assert_eq!(obvious.fold(0, |mask, i| mask | 1 << i), scalar & used);
-
-            keys[..len].sort_unstable();
-            let x = Short(value(&mut next));
-            assert_eq!(rank_below(&keys, x), keys.partition_point(|&key| key < x), "{N} {keys:?} {x:?}");
+            let obvious = (0..len).filter(|&i| gaps[i] >= want);
+            let obvious = obvious.fold(0, |mask, i| mask | 1 << i);
+            assert_eq!(long_enough(&gaps, want), obvious);
+            assert_eq!(scalar_mask::<N>(|i| (gaps[i].0, 0), want.0), obvious);
+            let obvious = gaps.into_iter().fold(Short::ZERO, Short::max);
+            assert_eq!(longest(&gaps), obvious);
+            assert_eq!(scalar_longest::<N>(|i| (gaps[i].0, 0)), obvious.0);
 
             let mut bounds: [u64; 128] = [0; 128];
             bounds[..2 * len].fill_with(|| value(&mut next));
@@ -211,7 +282,18 @@ mod tests {
             }
             let obvious = (1..len).filter(|&i| starts[i].0 >= ends[i - 1].0 + want.0);
             let obvious = obvious.fold(0, |mask, i| mask | 1 << i);
-            assert_eq!(long_enough_between(&starts, &ends, want) & used, obvious);
+            assert_eq!(long_enough_between(&starts, &ends, want), obvious);
+            let scalar = scalar_mask::<N>(between(&starts, &ends), want.0);
+            assert_eq!(scalar, obvious);
+            let lengths = (1..len).map(|i| starts[i].0.saturating_sub(ends[i - 1].0));
+            let obvious = lengths.max().unwrap_or(0);
+            assert_eq!(longest_between(&starts, &ends).0, obvious);
+            assert_eq!(scalar_longest::<N>(between(&starts, &ends)), obvious);
+
+            let x = Short(value(&mut next));
+            let obvious = ends.partition_point(|&key| key < x);
+            assert_eq!(rank_below(&ends, x), obvious);
+            assert_eq!(scalar_below(&ends, x), obvious);
         }
     }
 

@@ -160,7 +160,7 @@ impl<R: Ordinal> Fit<R> {
     /// The end of a placement that starts at `start`; both are in the window.
     #[inline]
     pub(crate) fn end(&self, start: R) -> R {
-        start.checked_add(self.len).unwrap_or(self.window.1)
+        start.plus(self.len)
     }
 
     /// The lowest or highest start inside the free range `[start, end)`.
@@ -171,14 +171,15 @@ impl<R: Ordinal> Fit<R> {
             return None;
         }
         let last = high.minus(self.len);
+        let slack = last.minus(low);
         match order {
             Order::Lowest => {
-                let start = low.checked_add(low.up_to_phase(self.phase, self.mask))?;
-                (start <= last).then_some(start)
+                let up = low.up_to_phase(self.phase, self.mask);
+                (up <= slack).then(|| low.plus(up))
             }
             Order::Highest => {
                 let down = last.down_to_phase(self.phase, self.mask);
-                (down <= last.minus(low)).then(|| last.minus(down))
+                (down <= slack).then(|| last.minus(down))
             }
         }
     }

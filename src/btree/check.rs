@@ -27,9 +27,9 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
                 "T1: order"
             );
         }
-        let padding = |column: &[R; B]| column[len..].iter().all(|&key| key == R::PAD);
+        let pads = |column: &[R; B], pad: R| column[len..].iter().all(|&key| key == pad);
         assert!(
-            padding(&self.starts) && padding(&self.ends),
+            pads(&self.starts, R::ZERO) && pads(&self.ends, R::PAD),
             "T2: padding of a leaf"
         );
         assert_eq!(
@@ -81,7 +81,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         }
         let pads = |column: &[R; F], pad: R| column[len..].iter().all(|&key| key == pad);
         assert!(
-            pads(&self.lasts, R::PAD) && pads(&self.firsts, R::PAD),
+            pads(&self.lasts, R::PAD) && pads(&self.firsts, R::ZERO),
             "T2: key padding"
         );
         assert!(

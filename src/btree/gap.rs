@@ -58,21 +58,6 @@ fn next(mask: &mut u64, order: Order) -> Option<usize> {
     Some(index as usize)
 }
 
-/// The two places to look for a gap that ends in a child.
-#[derive(Clone, Copy)]
-enum Part {
-    Before,
-    Inside,
-}
-
-/// In which order to look at them.
-fn parts(order: Order) -> [Part; 2] {
-    match order {
-        Order::Lowest => [Part::Before, Part::Inside],
-        Order::Highest => [Part::Inside, Part::Before],
-    }
-}
-
 impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     /// The slot above the placement, and its start.
     #[inline]
@@ -108,11 +93,28 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         edit: &mut Edit<V, B>,
     ) -> Result<bool, Refused> {
         let end = fit.end(start);
-        let (old, before) = (self.summary(), self.len());
-        let below = usize::from(slot > 0 && self.ends[slot - 1] == start);
-        let above = usize::from(slot < before && self.starts[slot] == end);
-        self.put_slots(slot - below..slot + above, start, end, edit)?;
-        edit.len = edit.len + self.len() - before;
+        let len = self.len();
+        let below = slot > 0 && self.ends[slot - 1] == start && edit.is(&self.values[slot - 1]);
+        let above = slot < len && self.starts[slot] == end && edit.is(&self.values[slot]);
+        let old = self.summary();
+        if below || above {
+            let touched = slot - usize::from(below)..slot + usize::from(above);
+            self.put_slots(touched, start, end, edit)?;
+        } else {
+            if len == B {
+                return Err(Refused::Full);
+            }
+            if let Some(value) = edit.value.take() {
+                let filled = self.gap_before(slot);
+                self.open(slot, start, end, value);
+                if slot == 0 || slot == len {
+                    self.regap(R::ZERO, slot..slot + 1);
+                } else if filled == self.max_gap {
+                    self.rescan();
+                }
+            }
+        }
+        edit.len = edit.len + self.len() - len;
         Ok(old != self.summary())
     }
 
@@ -145,7 +147,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     #[inline]
     fn candidates(&self, fit: &Fit<R>) -> u64 {
         let len = self.len();
-        let mask = R::long_enough(&self.gaps, len, fit.len);
+        let mask = R::long_enough(&self.gaps, fit.len);
         if fit.window.0 <= self.firsts[0] && fit.window.1 >= self.lasts[len - 1] {
             return mask;
         }
@@ -167,15 +169,18 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     fn find(&self, fit: &Fit<R>, order: Order) -> Option<R> {
         let mut candidates = self.candidates(fit);
         while let Some(c) = next(&mut candidates, order) {
-            for part in parts(order) {
-                let found = match part {
-                    Part::Before => self.fitting_before(c, fit, order),
-                    Part::Inside if self.inside[c] < fit.len => None,
-                    Part::Inside => each_kind!(&self.kids, kids => kids[c].find(fit, order)),
-                };
-                if found.is_some() {
-                    return found;
-                }
+            let before = || self.fitting_before(c, fit, order);
+            let inside = || match self.inside[c] >= fit.len {
+                true => each_kind!(&self.kids, kids => kids[c].find(fit, order)),
+                false => None,
+            };
+            // The gap before a child is lower than those inside it.
+            let found = match order {
+                Order::Lowest => before().or_else(inside),
+                Order::Highest => inside().or_else(before),
+            };
+            if found.is_some() {
+                return found;
             }
         }
         None
@@ -184,27 +189,24 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     fn place(&mut self, fit: &Fit<R>, order: Order, edit: &mut Edit<V, B>) -> Placed<R> {
         let mut candidates = self.candidates(fit);
         while let Some(c) = next(&mut candidates, order) {
-            for part in parts(order) {
-                match part {
-                    Part::Before => {
-                        if let Some(start) = self.fitting_before(c, fit, order) {
-                            return self.place_before(c, start, fit, edit);
-                        }
-                    }
-                    Part::Inside if self.inside[c] < fit.len => {}
-                    Part::Inside => {
-                        let placed = each_kind!(&mut self.kids, kids => {
-                            kids[c].place(fit, order, edit)
-                        });
-                        match placed {
-                            Placed::Nowhere => {}
-                            Placed::Done(start, true) => {
-                                return Placed::Done(start, self.refresh(c));
-                            }
-                            placed => return placed,
-                        }
-                    }
+            // The gap before a child is lower than those inside it.
+            if order == Order::Lowest
+                && let Some(start) = self.fitting_before(c, fit, order)
+            {
+                return self.place_before(c, start, fit, edit);
+            }
+            if self.inside[c] >= fit.len {
+                let placed = each_kind!(&mut self.kids, kids => kids[c].place(fit, order, edit));
+                match placed {
+                    Placed::Nowhere => {}
+                    Placed::Done(start, true) => return Placed::Done(start, self.refresh(c)),
+                    placed => return placed,
                 }
+            }
+            if order == Order::Highest
+                && let Some(start) = self.fitting_before(c, fit, order)
+            {
+                return self.place_before(c, start, fit, edit);
             }
         }
         Placed::Nowhere

@@ -1,10 +1,12 @@
 //! An inner node: a summary of each child in columns, and the children.
 
+use core::mem;
+
 use arrayvec::ArrayVec;
 
+use super::Summary;
 use super::leaf::Leaf;
 use super::owned::Owned;
-use super::{Summary, max_gap};
 use crate::key::Ordinal;
 use crate::run::Run;
 use crate::store::AllocError;
@@ -50,7 +52,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         Owned::try_new(Self {
             lasts: [R::PAD; F],
             gaps: [R::ZERO; F],
-            firsts: [R::PAD; F],
+            firsts: [R::ZERO; F],
             inside: [R::ZERO; F],
             max_gap: R::ZERO,
             kids,
@@ -91,6 +93,13 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         }
     }
 
+    /// How many children start before `key`.
+    #[inline]
+    pub(crate) fn starting_below(&self, key: R) -> usize {
+        let c = R::rank_below(&self.lasts, self.len(), key);
+        c + usize::from(c < self.len() && self.firsts[c] < key)
+    }
+
     pub(crate) fn kid_summary(&self, c: usize) -> Summary<R> {
         each_kind!(&self.kids, kids => kids[c].summary())
     }
@@ -98,10 +107,9 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     /// The gap between child `c` and the one before; zero for the first.
     #[inline]
     fn gap_before(&self, c: usize) -> R {
-        if c == 0 {
-            R::ZERO
-        } else {
-            self.firsts[c].minus(self.lasts[c - 1])
+        match c.checked_sub(1) {
+            None => R::ZERO,
+            Some(below) => self.firsts[c].minus(self.lasts[below]),
         }
     }
 
@@ -109,21 +117,25 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     /// own summary is another now: if not, nothing above it needs to know.
     #[inline]
     pub(crate) fn refresh(&mut self, c: usize) -> bool {
-        let old = self.summary();
         let kid = self.kid_summary(c);
+        let last = self.len() - 1;
+        let outer =
+            (c == 0 && self.firsts[c] != kid.first) | (c == last && self.lasts[c] != kid.last);
         (self.firsts[c], self.lasts[c], self.inside[c]) = (kid.first, kid.last, kid.gap);
-        let last = (c + 2).min(self.len());
-        let was = max_gap(self.gaps[c..last].iter().copied());
-        for c in c..last {
-            self.gaps[c] = self.gap_before(c).max(self.inside[c]);
+        let mut now = self.gap_before(c).max(kid.gap);
+        let mut was = mem::replace(&mut self.gaps[c], now);
+        if c < last {
+            let above = self.firsts[c + 1].minus(kid.last).max(self.inside[c + 1]);
+            now = now.max(above);
+            was = was.max(mem::replace(&mut self.gaps[c + 1], above));
         }
-        let now = max_gap(self.gaps[c..last].iter().copied());
-        if now >= self.max_gap {
+        let before = self.max_gap;
+        if now >= before {
             self.max_gap = now;
-        } else if was == self.max_gap {
-            self.max_gap = max_gap(self.gaps[..self.len()].iter().copied());
+        } else if was == before {
+            self.max_gap = R::longest(&self.gaps);
         }
-        self.summary() != old
+        outer || self.max_gap != before
     }
 
     /// Fills the columns of child `c`; those of the child before are right.
@@ -137,13 +149,13 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     pub(crate) fn refresh_all(&mut self) {
         let len = self.len();
         self.lasts.fill(R::PAD);
-        self.firsts.fill(R::PAD);
+        self.firsts.fill(R::ZERO);
         self.inside.fill(R::ZERO);
         self.gaps.fill(R::ZERO);
         for c in 0..len {
             self.take_over(c);
         }
-        self.max_gap = max_gap(self.gaps[..len].iter().copied());
+        self.max_gap = R::longest(&self.gaps);
     }
 
     /// Makes room in the columns before child `c`, or closes it.
@@ -171,12 +183,12 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     /// Closes the columns of child `c`, which is gone.
     fn close(&mut self, c: usize) {
         self.shift(c, false);
-        (self.lasts[F - 1], self.firsts[F - 1]) = (R::PAD, R::PAD);
+        (self.lasts[F - 1], self.firsts[F - 1]) = (R::PAD, R::ZERO);
         (self.inside[F - 1], self.gaps[F - 1]) = (R::ZERO, R::ZERO);
         if c < self.len() {
             self.gaps[c] = self.gap_before(c).max(self.inside[c]);
         }
-        self.max_gap = max_gap(self.gaps[..self.len()].iter().copied());
+        self.max_gap = R::longest(&self.gaps);
     }
 
     /// Splits child `c` in two; there is room for one more. A child at the very
@@ -200,7 +212,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         self.shift(c + 1, true);
         self.take_over(c);
         self.take_over(c + 1);
-        self.max_gap = max_gap(self.gaps[..self.len()].iter().copied());
+        self.max_gap = R::longest(&self.gaps);
         Ok(())
     }
 

@@ -64,6 +64,14 @@ impl<V, const B: usize> Edit<V, B> {
     }
 }
 
+impl<V: PartialEq, const B: usize> Edit<V, B> {
+    /// Whether the value to put in is this one.
+    #[inline]
+    pub(crate) fn is(&self, other: &V) -> bool {
+        self.value.as_ref() == Some(other)
+    }
+}
+
 impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     /// Overwrites `[start, end)`. `limit` is the first start of the next leaf.
     /// Returns whether the summary has changed.
@@ -199,7 +207,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
 
     /// [`Leaf::fill`] in the leaf of the entry below, or else in the first.
     fn fill(&mut self, start: R, end: R, value: V) -> bool {
-        let c = R::rank_below(&self.firsts, self.len(), start).saturating_sub(1);
+        let c = self.starting_below(start).saturating_sub(1);
         each_kind!(&mut self.kids, kids => { kids[c].fill(start, end, value); });
         self.refresh(c)
     }

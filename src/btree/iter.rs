@@ -72,12 +72,8 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Curso
 
     /// Behind the last entry that starts before `key`.
     fn below(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
-        let child = |inner: &Inner<R, V, B, F>| {
-            R::rank_below(&inner.firsts, inner.len(), key).checked_sub(1)
-        };
-        Self::descend(root, child, |leaf| {
-            R::rank_below(&leaf.starts, leaf.len(), key)
-        })
+        let child = |inner: &Inner<R, V, B, F>| inner.starting_below(key).checked_sub(1);
+        Self::descend(root, child, |leaf| leaf.starting_below(key))
     }
 
     /// The leaf `step` children further in the same node.

@@ -30,7 +30,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     pub(crate) fn try_new() -> Result<Owned<Self>, AllocError> {
         Owned::try_new(Self {
             ends: [R::PAD; B],
-            starts: [R::PAD; B],
+            starts: [R::ZERO; B],
             len: 0,
             max_gap: R::ZERO,
             values: ArrayVec::new(),
@@ -51,12 +51,16 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     #[inline]
     pub(crate) fn get(&self, key: R) -> Option<(R, R, &V)> {
         let slot = self.ends_up_to(key);
-        // Padding is above every key: a slot that starts up to it is an entry.
-        let start = *self.starts.get(slot)?;
-        if start > key {
-            return None;
-        }
-        Some((start, self.ends[slot], self.values.get(slot)?))
+        let value = self.values.get(slot)?;
+        let start = self.starts[slot];
+        (start <= key).then(|| (start, self.ends[slot], value))
+    }
+
+    /// How many entries start before `key`.
+    #[inline]
+    pub(crate) fn starting_below(&self, key: R) -> usize {
+        let slot = self.ends_below(key);
+        slot + usize::from(slot < self.len && self.starts[slot] < key)
     }
 
     /// Adds a slot behind all others; the length stays.
@@ -73,7 +77,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
             upper.push(self.starts[at + slot], self.ends[at + slot], value);
         }
         upper.len = self.len - at;
-        self.starts[at..].fill(R::PAD);
+        self.starts[at..].fill(R::ZERO);
         self.ends[at..].fill(R::PAD);
         self.len = at;
         self.rescan();
@@ -98,13 +102,29 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         Ok(copy)
     }
 
-    fn rescan(&mut self) {
+    pub(crate) fn rescan(&mut self) {
         self.max_gap = self.longest_gap();
     }
 
+    /// Brings the longest gap up to date where gaps of up to `was` have become
+    /// gaps of up to `now`.
+    #[inline]
+    pub(crate) fn regap_to(&mut self, was: R, now: R) {
+        if now >= self.max_gap {
+            self.max_gap = now;
+        } else if was >= self.max_gap {
+            self.rescan();
+        }
+    }
+
     /// The longest gap between two entries, computed from them.
+    #[inline]
     pub(crate) fn longest_gap(&self) -> R {
-        self.longest_before(1..self.len)
+        if self.detached() > 0 {
+            // No padding: where that would be are the detached slots.
+            return self.longest_before(0..self.len);
+        }
+        R::longest_between(&self.starts, &self.ends, self.len)
     }
 }
 
@@ -169,23 +189,38 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
         self.len + slots <= B
     }
 
+    // One loop over the columns: moving each by itself is slower.
     #[inline]
-    fn open(&mut self, slot: usize, start: R, end: R, value: V) {
-        self.starts.copy_within(slot..self.len, slot + 1);
-        self.ends.copy_within(slot..self.len, slot + 1);
-        (self.starts[slot], self.ends[slot]) = (start, end);
-        self.values.insert(slot, value);
+    fn open(&mut self, slot: usize, mut start: R, mut end: R, mut value: V) {
+        let starts = self.starts[slot..self.len].iter_mut();
+        let ends = self.ends[slot..self.len].iter_mut();
+        let values = self.values[slot..].iter_mut();
+        for ((s, e), v) in starts.zip(ends).zip(values) {
+            mem::swap(s, &mut start);
+            mem::swap(e, &mut end);
+            mem::swap(v, &mut value);
+        }
+        self.push(start, end, value);
         self.len += 1;
     }
 
     #[inline]
     fn close(&mut self, slot: usize) -> (R, R, V) {
-        let bounds = (self.starts[slot], self.ends[slot]);
-        self.starts.copy_within(slot + 1..self.len, slot);
-        self.ends.copy_within(slot + 1..self.len, slot);
-        self.len -= 1;
-        (self.starts[self.len], self.ends[self.len]) = (R::PAD, R::PAD);
-        (bounds.0, bounds.1, self.values.remove(slot))
+        let last = self.len - 1;
+        let (mut start, mut end) = (R::ZERO, R::PAD);
+        mem::swap(&mut self.starts[last], &mut start);
+        mem::swap(&mut self.ends[last], &mut end);
+        let mut value = self.values.remove(last);
+        self.len = last;
+        let starts = self.starts[slot..last].iter_mut().rev();
+        let ends = self.ends[slot..last].iter_mut().rev();
+        let values = self.values[slot..].iter_mut().rev();
+        for ((s, e), v) in starts.zip(ends).zip(values) {
+            mem::swap(s, &mut start);
+            mem::swap(e, &mut end);
+            mem::swap(v, &mut value);
+        }
+        (start, end, value)
     }
 
     #[inline]
@@ -193,7 +228,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
         let value = self.values.pop()?;
         let slot = self.values.len();
         let bounds = (self.starts[slot], self.ends[slot]);
-        (self.starts[slot], self.ends[slot]) = (R::PAD, R::PAD);
+        (self.starts[slot], self.ends[slot]) = (R::ZERO, R::PAD);
         Some((bounds.0, bounds.1, value))
     }
 
@@ -228,10 +263,6 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
     #[inline]
     fn regap(&mut self, was: R, slots: Range<usize>) {
         let now = self.longest_before(slots);
-        if now >= self.max_gap {
-            self.max_gap = now;
-        } else if was >= self.max_gap {
-            self.rescan();
-        }
+        self.regap_to(was, now);
     }
 }

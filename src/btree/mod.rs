@@ -24,8 +24,8 @@
 //! Invariants:
 //! - **T1** In a leaf, `starts[i] < ends[i] <= starts[i + 1]`, and across
 //!   leaves and nodes likewise.
-//! - **T2** Columns beyond the length are padding: keys [`Ordinal::PAD`], gaps
-//!   zero. Ranks count on it.
+//! - **T2** Columns beyond the length are padding: ends [`Ordinal::PAD`], starts
+//!   and gaps zero. Ranks and gap scans count on it.
 //! - **T3** A leaf's `max_gap` is the longest gap between its entries.
 //! - **T4** All leaves have one depth, no node is empty, and a root that is an
 //!   inner node has two children at least.
