@@ -191,17 +191,15 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
 
     // One loop over the columns: moving each by itself is slower.
     #[inline]
-    fn open(&mut self, slot: usize, mut start: R, mut end: R, mut value: V) {
+    fn open(&mut self, slot: usize, mut start: R, mut end: R, value: V) {
+        self.values.insert(slot, value);
+        self.len += 1;
         let starts = self.starts[slot..self.len].iter_mut();
         let ends = self.ends[slot..self.len].iter_mut();
-        let values = self.values[slot..].iter_mut();
-        for ((s, e), v) in starts.zip(ends).zip(values) {
+        for (s, e) in starts.zip(ends) {
             mem::swap(s, &mut start);
             mem::swap(e, &mut end);
-            mem::swap(v, &mut value);
         }
-        self.push(start, end, value);
-        self.len += 1;
     }
 
     #[inline]
@@ -210,15 +208,13 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
         let (mut start, mut end) = (R::ZERO, R::PAD);
         mem::swap(&mut self.starts[last], &mut start);
         mem::swap(&mut self.ends[last], &mut end);
-        let mut value = self.values.remove(last);
+        let value = self.values.remove(slot);
         self.len = last;
         let starts = self.starts[slot..last].iter_mut().rev();
         let ends = self.ends[slot..last].iter_mut().rev();
-        let values = self.values[slot..].iter_mut().rev();
-        for ((s, e), v) in starts.zip(ends).zip(values) {
+        for (s, e) in starts.zip(ends) {
             mem::swap(s, &mut start);
             mem::swap(e, &mut end);
-            mem::swap(v, &mut value);
         }
         (start, end, value)
     }
