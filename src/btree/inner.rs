@@ -191,6 +191,37 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         self.max_gap = R::longest(&self.gaps);
     }
 
+    /// Makes room in child `c`, which is full: shares its entries with a leaf
+    /// beside it, or else splits it.
+    pub(crate) fn relieve_kid(&mut self, c: usize, appending: bool) -> Result<(), AllocError> {
+        if !appending && self.even_out(c) {
+            return Ok(());
+        }
+        self.split_kid(c, appending)
+    }
+
+    /// Shares the entries of leaf `c` with one beside it, if that leaves some
+    /// room in both. The node's own summary stays.
+    fn even_out(&mut self, c: usize) -> bool {
+        let most = B - (B / 4).max(4).min(B);
+        let Kids::Leaves(kids) = &mut self.kids else {
+            return false;
+        };
+        let has_room = |c: usize| kids.get(c).is_some_and(|leaf| leaf.len() <= most);
+        let lower = match c.checked_sub(1) {
+            Some(below) if has_room(below) => below,
+            _ if has_room(c + 1) => c,
+            _ => return false,
+        };
+        if let [lower, upper, ..] = &mut kids[lower..] {
+            lower.even_out(upper);
+        }
+        self.take_over(lower);
+        self.take_over(lower + 1);
+        self.max_gap = R::longest(&self.gaps);
+        true
+    }
+
     /// Splits child `c` in two; there is room for one more. A child at the very
     /// end of the tree to which something will be appended keeps all but one
     /// of its own, so that filling in order leaves full nodes behind.
@@ -241,20 +272,20 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     /// together. The node's own summary stays.
     #[inline]
     pub(crate) fn merge_if_sparse(&mut self, c: usize) {
-        let (len, capacity) = match &self.kids {
-            Kids::Leaves(kids) => (kids[c].len(), B),
-            Kids::Inners(kids) => (kids[c].len(), F),
+        // Leaves leave a quarter free, inner nodes, which change less, an
+        // eighth; and two slots, since an update relies on the room it found.
+        let (len, sparse, most) = match &self.kids {
+            Kids::Leaves(kids) => (kids[c].len(), B * 3 / 8, (B * 3 / 4).min(B - 2)),
+            Kids::Inners(kids) => (kids[c].len(), F / 2, (F * 7 / 8).min(F - 2)),
         };
-        if len < (capacity / 4).max(2) {
-            self.merge(c, capacity);
+        if len < sparse.max(2) {
+            self.merge(c, most);
         }
     }
 
     #[cold]
-    fn merge(&mut self, c: usize, capacity: usize) {
+    fn merge(&mut self, c: usize, most: usize) {
         let fits = |lower: usize| {
-            // Two slots stay free: an update relies on the room it found.
-            let most = (capacity * 3 / 4).min(capacity - 2);
             lower + 1 < self.len() && self.kid_len(lower) + self.kid_len(lower + 1) <= most
         };
         let lower = if c > 0 && fits(c - 1) {

@@ -229,7 +229,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         let mut c = self.route(start, end);
         let appending = appending && c + 1 == self.len();
         let Kids::Inners(kids) = &self.kids else {
-            return self.split_kid(c, appending);
+            return self.relieve_kid(c, appending);
         };
         if kids[c].len() == F {
             self.split_kid(c, appending)?;

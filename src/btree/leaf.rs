@@ -27,14 +27,18 @@ pub(crate) struct Leaf<R, V, const B: usize> {
 }
 
 impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
-    pub(crate) fn try_new() -> Result<Owned<Self>, AllocError> {
-        Owned::try_new(Self {
+    fn new() -> Self {
+        Self {
             ends: [R::PAD; B],
             starts: [R::ZERO; B],
             len: 0,
             max_gap: R::ZERO,
             values: ArrayVec::new(),
-        })
+        }
+    }
+
+    pub(crate) fn try_new() -> Result<Owned<Self>, AllocError> {
+        Owned::try_new(Self::new())
     }
 
     /// The leaf's extent and gap; it is not empty.
@@ -92,6 +96,19 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         }
         self.len = self.values.len();
         self.rescan();
+    }
+
+    /// Shares the entries of both evenly with the leaf above.
+    pub(crate) fn even_out(&mut self, upper: &mut Self) {
+        let half = usize::midpoint(self.len, upper.len);
+        let mut old = mem::replace(upper, Self::new());
+        if self.len > half {
+            self.split_off(half, upper);
+            upper.absorb(old);
+        } else {
+            old.split_off(half - self.len, upper);
+            self.absorb(old);
+        }
     }
 
     pub(crate) fn try_clone(&self) -> Result<Owned<Self>, AllocError> {

@@ -35,9 +35,10 @@
 //! - **T6** `len` is the number of entries.
 //! - **T7** Adjacent entries have unequal values, across leaves as well.
 //!
-//! Balance: nodes split in half, at the end of the tree behind the last but
-//! one. A node that has shrunk below a quarter merges with a sibling if both
-//! fit into three quarters; an empty one goes. Nothing is borrowed.
+//! Balance: a full leaf shares its entries with a leaf beside it that has room;
+//! else it splits in half, at the end of the tree behind the last but one. A
+//! leaf that has shrunk below three eighths, or an inner node below a half,
+//! merges with a sibling if both together leave some room; an empty one goes.
 
 use core::mem;
 use core::ops::Range;
@@ -97,7 +98,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Root<R, V
 /// and 64. The defaults come from measurements of a prototype; small ones serve
 /// tests. A store without entries owns no memory.
 #[derive(Debug)]
-pub struct BTreeStore<K: Key, V, const B: usize = 32, const F: usize = 32> {
+pub struct BTreeStore<K: Key, V, const B: usize = 32, const F: usize = 48> {
     root: Option<Root<K::Ordinal, V, B, F>>,
     len: usize,
 }
