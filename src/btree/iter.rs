@@ -76,6 +76,40 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Curso
         Self::descend(root, child, |leaf| leaf.starting_below(key))
     }
 
+    /// The entry above the place, if it is in this leaf.
+    #[inline]
+    fn above_it(&self) -> Option<(R, R, &'a V)> {
+        self.leaf.entry(self.slot)
+    }
+
+    /// The entry below the place, if it is in this leaf.
+    #[inline]
+    fn below_it(&self) -> Option<(R, R, &'a V)> {
+        self.leaf.entry(self.slot.checked_sub(1)?)
+    }
+
+    // Both take and return cursors by value: an iterator whose address is not
+    // taken can live in registers.
+
+    /// Before the first entry of the leaf that follows, that of `key` at first.
+    #[inline(never)]
+    fn next_above(at: Option<Self>, root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
+        match at {
+            Some(cursor) => cursor.neighbour(1).or_else(|| match root {
+                Root::Leaf(_) => None,
+                Root::Inner(_) => Self::above(root, key),
+            }),
+            None => Self::above(root, key),
+        }
+    }
+
+    /// Behind the last entry of the leaf before, that of `key` at first.
+    #[inline(never)]
+    fn next_below(at: Option<Self>, root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
+        let next = at.and_then(|cursor| cursor.neighbour(-1));
+        next.or_else(|| Self::below(root, key))
+    }
+
     /// The leaf `step` children further in the same node.
     fn neighbour(&self, step: isize) -> Option<Self> {
         let (inner, c) = self.parent?;
@@ -119,57 +153,41 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
         }
     }
 
-    /// The entry of a slot.
-    #[inline]
-    fn entry(leaf: &'a Leaf<K::Ordinal, V, B>, slot: usize) -> (K::Ordinal, K::Ordinal, &'a V) {
-        (leaf.starts[slot], leaf.ends[slot], &leaf.values[slot])
-    }
-
     /// The next entry from below, wherever it is.
     #[inline]
     pub(crate) fn next_entry(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
-        if self.low >= self.high {
-            return None;
-        }
-        let in_leaf = self
-            .front
-            .as_ref()
-            .is_some_and(|cursor| cursor.slot < cursor.leaf.len());
-        if !in_leaf {
-            let next = self.front.as_ref().and_then(|cursor| cursor.neighbour(1));
-            self.front = next.or_else(|| Cursor::above(self.root?, self.low));
-        }
-        let cursor = self.front.as_mut()?;
-        if cursor.slot == cursor.leaf.len() {
-            return None;
-        }
-        let entry = Self::entry(cursor.leaf, cursor.slot);
+        let entry = match self.front.as_ref().and_then(Cursor::above_it) {
+            Some(entry) => entry,
+            None if self.low >= self.high => return None,
+            None => {
+                self.front = Cursor::next_above(self.front.clone(), self.root?, self.low);
+                self.front.as_ref()?.above_it()?
+            }
+        };
         if entry.0 >= self.high {
             return None;
         }
-        cursor.slot += 1;
         self.low = entry.1;
+        self.front.as_mut()?.slot += 1;
         Some(entry)
     }
 
     /// The next entry from above.
     #[inline]
     pub(crate) fn next_entry_back(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
-        if self.low >= self.high {
-            return None;
-        }
-        let in_leaf = self.back.as_ref().is_some_and(|cursor| cursor.slot > 0);
-        if !in_leaf {
-            let next = self.back.as_ref().and_then(|cursor| cursor.neighbour(-1));
-            self.back = next.or_else(|| Cursor::below(self.root?, self.high));
-        }
-        let cursor = self.back.as_mut()?;
-        let entry = Self::entry(cursor.leaf, cursor.slot.checked_sub(1)?);
+        let entry = match self.back.as_ref().and_then(Cursor::below_it) {
+            Some(entry) => entry,
+            None if self.low >= self.high => return None,
+            None => {
+                self.back = Cursor::next_below(self.back.clone(), self.root?, self.high);
+                self.back.as_ref()?.below_it()?
+            }
+        };
         if entry.1 <= self.low {
             return None;
         }
-        cursor.slot -= 1;
         self.high = entry.0;
+        self.back.as_mut()?.slot -= 1;
         Some(entry)
     }
 }

@@ -51,13 +51,18 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         }
     }
 
+    /// The entry of a slot.
+    #[inline]
+    pub(crate) fn entry(&self, slot: usize) -> Option<(R, R, &V)> {
+        let value = self.values.get(slot)?;
+        Some((self.starts[slot], self.ends[slot], value))
+    }
+
     /// The entry that contains `key`.
     #[inline]
     pub(crate) fn get(&self, key: R) -> Option<(R, R, &V)> {
-        let slot = self.ends_up_to(key);
-        let value = self.values.get(slot)?;
-        let start = self.starts[slot];
-        (start <= key).then(|| (start, self.ends[slot], value))
+        self.entry(self.ends_up_to(key))
+            .filter(|&(start, ..)| start <= key)
     }
 
     /// How many entries start before `key`.
