@@ -319,26 +319,41 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     /// Calls `f` with a copy of each piece's value and gives the piece what
     /// came of it. There is room for [`slots_to_update`](Self::slots_to_update).
     fn update_pieces(&mut self, start: R, end: R, f: &mut impl FnMut(R, R, &mut V)) {
-        let mut from = start;
-        while from < end {
-            let slot = self.ends_up_to(from);
-            if slot == self.len() || self.start(slot) >= end {
-                return;
-            }
+        let (mut from, mut slot) = (start, self.ends_up_to(start));
+        while slot < self.len() && self.start(slot) < end {
             let (low, high) = (self.start(slot).max(from), self.end(slot).min(end));
             let mut value = self.value(slot).clone();
             f(low, high, &mut value);
-            if *self.value(slot) != value {
-                let replaced = self.overwrite(low, high, value);
-                debug_assert!(replaced.is_ok(), "room was made before");
-                // The piece itself and the two neighbours it may have joined.
-                let mut old = ArrayVec::<V, 3>::new();
-                old.extend(replaced.ok().flatten());
-                while let Some((_, _, value)) = self.next_detached() {
-                    old.push(value);
-                }
+            if *self.value(slot) == value {
+                slot += 1;
+            } else {
+                self.overwrite_piece(slot, low, high, value);
+                slot = self.ends_up_to(high);
             }
             from = high;
+        }
+    }
+
+    /// Gives a piece of the entry in `slot` another value and coalesces. There
+    /// is room.
+    #[inline]
+    fn overwrite_piece(&mut self, slot: usize, start: R, end: R, value: V) {
+        let joins = |slot: usize| *self.value(slot) == value;
+        let below = slot > 0 && self.end(slot - 1) == start && joins(slot - 1);
+        let above = slot + 1 < self.len() && self.start(slot + 1) == end && joins(slot + 1);
+        let whole = self.start(slot) == start && self.end(slot) == end;
+        if whole && !below && !above {
+            drop(self.replace(slot, value));
+            return;
+        }
+        let touched = slot - usize::from(below)..slot + 1 + usize::from(above);
+        let replaced = self.overwrite_slots(touched, start, end, value);
+        debug_assert!(replaced.is_ok(), "room was made before");
+        // The piece itself and the two neighbours it may have joined.
+        let mut old = ArrayVec::<V, 3>::new();
+        old.extend(replaced.ok().flatten());
+        while let Some((_, _, value)) = self.next_detached() {
+            old.push(value);
         }
     }
 }

@@ -31,7 +31,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         if touches_below || limit.is_some_and(|limit| end >= limit) {
             return Err(Refused::Spread);
         }
-        if !self.has_room(self.slots_to_update(start, end)) {
+        if !self.has_room(2) && !self.has_room(self.slots_to_update(start, end)) {
             return Err(Refused::Full);
         }
         let before = self.len();
