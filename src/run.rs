@@ -320,7 +320,7 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     /// came of it. There is room for [`slots_to_update`](Self::slots_to_update).
     fn update_pieces(&mut self, start: R, end: R, f: &mut impl FnMut(R, R, &mut V)) {
         let (mut from, mut slot) = (start, self.ends_up_to(start));
-        while slot < self.len() && self.start(slot) < end {
+        while from < end && slot < self.len() && self.start(slot) < end {
             let (low, high) = (self.start(slot).max(from), self.end(slot).min(end));
             let mut value = self.value(slot).clone();
             f(low, high, &mut value);

@@ -21,7 +21,7 @@
 use super::inner::{Inner, each_kind};
 use super::insert::{Edit, Refused};
 use super::leaf::Leaf;
-use super::{BTreeStore, Root};
+use super::{BTreeStore, Root, Summary};
 use crate::key::{Key, Ordinal};
 use crate::run::Run;
 use crate::store::{AllocError, Fit, Order};
@@ -105,12 +105,18 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
                 return Err(Refused::Full);
             }
             if let Some(value) = edit.value.take() {
+                // What becomes a gap of the leaf, or is one and gets shorter.
+                let outside = match slot {
+                    0 => Some(old.first.minus(end)),
+                    _ if slot == len => Some(start.minus(old.last)),
+                    _ => None,
+                };
                 let filled = self.gap_before(slot);
                 self.open(slot, start, end, value);
-                if slot == 0 || slot == len {
-                    self.regap(R::ZERO, slot..slot + 1);
-                } else if filled == self.max_gap {
-                    self.rescan();
+                match outside {
+                    Some(gap) => self.max_gap = old.gap.max(gap),
+                    None if filled == old.gap => self.rescan(),
+                    None => {}
                 }
             }
         }
@@ -259,33 +265,20 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
 }
 
 impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K, V, B, F> {
-    /// The placements in the gaps before the first and behind the last entry
-    /// need no search: `None` for the gap on the other side.
-    fn fitting_outside(
-        &self,
-        side: Side,
-        fit: &Fit<K::Ordinal>,
-        order: Order,
-    ) -> Option<K::Ordinal> {
-        let extent = self.root.as_ref()?.summary();
-        match side {
-            Side::Front => fit.in_gap(K::Ordinal::ZERO, extent.first, order),
-            Side::Back => fit.in_gap(extent.last, K::MAX.to_ordinal(), order),
-        }
-    }
-
     pub(crate) fn find(&self, fit: &Fit<K::Ordinal>, order: Order) -> Option<K::Ordinal> {
+        let Some(root) = &self.root else {
+            return fit.in_gap(K::Ordinal::ZERO, K::MAX.to_ordinal(), order);
+        };
         let (near, far) = sides(order);
-        let inside = || match self.root.as_ref()? {
+        let extent = root.summary();
+        let inside = || match root {
+            _ if extent.gap < fit.len => None,
             Root::Leaf(leaf) => leaf.find(fit, order),
             Root::Inner(inner) => inner.find(fit, order),
         };
-        if self.root.is_none() {
-            return fit.in_gap(K::Ordinal::ZERO, K::MAX.to_ordinal(), order);
-        }
-        self.fitting_outside(near, fit, order)
+        outside::<K>(&extent, near, fit, order)
             .or_else(inside)
-            .or_else(|| self.fitting_outside(far, fit, order))
+            .or_else(|| outside::<K>(&extent, far, fit, order))
     }
 
     /// [`find`](Self::find) and insertion, in one descent where that goes.
@@ -314,39 +307,59 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         order: Order,
         edit: &mut Edit<V, B>,
     ) -> Placed<K::Ordinal> {
-        let (near, far) = sides(order);
-        if let Some(start) = self.fitting_outside(near, fit, order) {
-            return self.graft(near, start, fit, edit);
-        }
-        let placed = match &mut self.root {
-            None => match self.find(fit, order) {
+        let Some(root) = &mut self.root else {
+            return match self.find(fit, order) {
                 Some(start) => Placed::Found(start),
                 None => Placed::Nowhere,
-            },
-            Some(Root::Leaf(leaf)) => leaf.place(fit, order, edit),
-            Some(Root::Inner(inner)) => inner.place(fit, order, edit),
+            };
         };
-        if matches!(placed, Placed::Nowhere)
-            && let Some(start) = self.fitting_outside(far, fit, order)
-        {
-            return self.graft(far, start, fit, edit);
+        let (near, far) = sides(order);
+        let extent = root.summary();
+        if let Some(start) = outside::<K>(&extent, near, fit, order) {
+            return Placed::at(start, root.graft(near, start, fit, edit));
         }
-        placed
+        if extent.gap >= fit.len {
+            let placed = match root {
+                Root::Leaf(leaf) => leaf.place(fit, order, edit),
+                Root::Inner(inner) => inner.place(fit, order, edit),
+            };
+            if !matches!(placed, Placed::Nowhere) {
+                return placed;
+            }
+        }
+        match outside::<K>(&extent, far, fit, order) {
+            Some(start) => Placed::at(start, root.graft(far, start, fit, edit)),
+            None => Placed::Nowhere,
+        }
     }
+}
 
+impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Root<R, V, B, F> {
     fn graft(
         &mut self,
         side: Side,
-        start: K::Ordinal,
-        fit: &Fit<K::Ordinal>,
+        start: R,
+        fit: &Fit<R>,
         edit: &mut Edit<V, B>,
-    ) -> Placed<K::Ordinal> {
-        let grafted = match &mut self.root {
-            None => Err(Refused::Full),
-            Some(Root::Leaf(leaf)) => leaf.graft(side, start, fit, edit),
-            Some(Root::Inner(inner)) => inner.graft(side, start, fit, edit),
-        };
-        Placed::at(start, grafted)
+    ) -> Result<bool, Refused> {
+        match self {
+            Self::Leaf(leaf) => leaf.graft(side, start, fit, edit),
+            Self::Inner(inner) => inner.graft(side, start, fit, edit),
+        }
+    }
+}
+
+/// The placement in the gap before the first or behind the last entry.
+#[inline]
+fn outside<K: Key>(
+    extent: &Summary<K::Ordinal>,
+    side: Side,
+    fit: &Fit<K::Ordinal>,
+    order: Order,
+) -> Option<K::Ordinal> {
+    match side {
+        Side::Front => fit.in_gap(K::Ordinal::ZERO, extent.first, order),
+        Side::Back => fit.in_gap(extent.last, K::MAX.to_ordinal(), order),
     }
 }
 
