@@ -162,14 +162,14 @@ impl Ordinal for Short {
     }
 
     #[inline]
-    fn rank_below<const N: usize>(column: &[Self; N], _len: usize, x: Self) -> usize {
-        simd::rank_below(column, x)
+    fn rank_below<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
+        simd::rank_below(column, len, x)
     }
 
     #[inline]
-    fn rank_up_to<const N: usize>(column: &[Self; N], _len: usize, x: Self) -> usize {
-        // A key is below 2^62, so its successor is below the padding.
-        simd::rank_below(column, Self(x.0 + 1))
+    fn rank_up_to<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
+        // A key is below 2^62, so its successor is no more than the padding.
+        simd::rank_below(column, len, Self(x.0 + 1))
     }
 
     #[inline]

@@ -19,13 +19,15 @@ const EIGHT: usize = 8;
 /// How many keys of the column are below `x`. Unused slots hold the padding,
 /// which is above every key.
 #[inline]
-pub(crate) fn rank_below<const N: usize>(column: &[Short; N], x: Short) -> usize {
+pub(crate) fn rank_below<const N: usize>(column: &[Short; N], len: usize, x: Short) -> usize {
     if !N.is_multiple_of(EIGHT) {
         return scalar_below(column, x);
     }
     let mut block = 0;
-    for sample in 1..N / EIGHT {
-        block += usize::from(column[EIGHT * sample - 1] < x);
+    if len > EIGHT {
+        for sample in 1..N / EIGHT {
+            block += usize::from(column[EIGHT * sample - 1] < x);
+        }
     }
     EIGHT * block + below_in_block(&column[EIGHT * block..EIGHT * (block + 1)], x)
 }
@@ -292,7 +294,7 @@ mod tests {
 
             let x = Short(value(&mut next));
             let obvious = ends.partition_point(|&key| key < x);
-            assert_eq!(rank_below(&ends, x), obvious);
+            assert_eq!(rank_below(&ends, len, x), obvious);
             assert_eq!(scalar_below(&ends, x), obvious);
         }
     }
