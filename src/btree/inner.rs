@@ -31,7 +31,7 @@ pub(crate) use each_kind;
 
 /// The fields are in the order in which a look-up needs them.
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub(crate) struct Inner<R, V, const B: usize, const F: usize> {
     /// The last end of each child; padded.
     pub(crate) lasts: [R; F],

@@ -13,7 +13,7 @@ use crate::store::AllocError;
 
 /// The fields are in the order in which a look-up needs them.
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub(crate) struct Leaf<R, V, const B: usize> {
     /// Ends, ascending; padded.
     pub(crate) ends: [R; B],
