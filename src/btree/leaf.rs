@@ -38,7 +38,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     }
 
     pub(crate) fn try_new() -> Result<Owned<Self>, AllocError> {
-        Owned::try_new(Self::new())
+        Owned::try_with(Self::new)
     }
 
     /// The leaf's extent and gap; it is not empty.

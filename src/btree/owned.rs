@@ -12,11 +12,12 @@ use crate::store::AllocError;
 pub(crate) struct Owned<T>(Box<[T; 1]>);
 
 impl<T> Owned<T> {
-    pub(crate) fn try_new(node: T) -> Result<Self, AllocError> {
+    #[inline]
+    pub(crate) fn try_with(node: impl FnOnce() -> T) -> Result<Self, AllocError> {
         let error = AllocError::new(Layout::new::<T>());
         let mut memory = Vec::new();
         memory.try_reserve_exact(1).map_err(|_| error)?;
-        memory.push(node);
+        memory.extend(core::iter::once_with(node));
         let node = memory.into_boxed_slice().try_into();
         Ok(Self(node.map_err(|_| error)?))
     }
