@@ -42,6 +42,16 @@ const SANITIZERS: [&str; 3] = [
     "-fno-sanitize-recover=all",
 ];
 
+/// What C compilers and cargo need to build for the target of this test, where
+/// that is not what they build for anyway.
+const MACHINE: &[&str] = if IS_X86_32 { &["-m32"] } else { &[] };
+const TARGET: &[&str] = if IS_X86_32 {
+    &["--target", "i686-unknown-linux-gnu"]
+} else {
+    &[]
+};
+const IS_X86_32: bool = cfg!(all(target_arch = "x86", target_os = "linux"));
+
 /// How `oom.c` gets between the library and its memory.
 const WRAPPED: &str =
     "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=posix_memalign";
@@ -71,12 +81,43 @@ fn skipped(test: &str, reason: &str) {
 
 /// The compilers that are here; says so if there are none.
 fn compilers(test: &str) -> Vec<Compiler> {
-    let here = |compiler: &Compiler| runs(compiler.c) && runs(compiler.cpp);
+    let here = |compiler: &Compiler| links(compiler.c, &[]) && runs(compiler.cpp);
     let found: Vec<Compiler> = COMPILERS.into_iter().filter(here).collect();
     if found.is_empty() {
-        skipped(test, "neither gcc with g++ nor clang with clang++ runs");
+        skipped(test, "neither gcc with g++ nor clang with clang++ works");
     }
     found
+}
+
+/// Whether a compiler makes a program of nothing with these flags: the parts
+/// that it needs to link can be missing.
+fn links(compiler: &str, flags: &[&str]) -> bool {
+    let name = format!("links-{compiler}-{:?}", std::thread::current().id());
+    let program = built().join(name);
+    let mut command = Command::new(compiler);
+    command.args(MACHINE).args(flags).args(["-x", "c", "-"]);
+    command.arg("-o").arg(&program);
+    command.stdin(Stdio::piped()).stdout(Stdio::null());
+    let Ok(mut child) = command.stderr(Stdio::null()).spawn() else {
+        return false;
+    };
+    let source = child
+        .stdin
+        .take()
+        .map(|mut stdin| stdin.write_all(b"int main(void) { return 0; }\n"));
+    let linked = child.wait().is_ok_and(|status| status.success());
+    drop(std::fs::remove_file(program));
+    linked && source.is_some_and(|written| written.is_ok())
+}
+
+/// The sanitizers, if the compiler has them; says so if it has not.
+fn sanitizers(compiler: Compiler, test: &str) -> &'static [&'static str] {
+    if links(compiler.c, &SANITIZERS) {
+        return &SANITIZERS;
+    }
+    let reason = "its runtime is missing (Debian: libclang-rt-dev)";
+    skipped(test, &format!("sanitizers of {}: {reason}", compiler.c));
+    &[]
 }
 
 /// Runs a command that has to succeed; what it printed.
@@ -118,9 +159,10 @@ fn library() -> &'static Path {
         let target = built().join("capi-library");
         let mut command = cargo(&["rustc", "--lib", "--features", "capi"]);
         command.args(["--crate-type", "staticlib", "--target-dir"]);
-        command.arg(&target);
+        command.arg(&target).args(TARGET);
         succeed(&mut command);
-        target.join("debug/libgaptree.a")
+        let triple = TARGET.last().unwrap_or(&"");
+        target.join(triple).join("debug/libgaptree.a")
     })
 }
 
@@ -136,7 +178,11 @@ fn compile(compiler: Compiler, name: &str, source: &str, flags: &[&str]) -> Path
     };
     let output = built().join(format!("{name}-{}", compiler.c));
     let mut command = Command::new(program);
-    command.arg(standard).args(WARNINGS).args(flags);
+    command
+        .arg(standard)
+        .args(WARNINGS)
+        .args(MACHINE)
+        .args(flags);
     command.arg("-I").arg(root().join("include"));
     command.arg(source).arg(library());
     // In the C library itself since glibc 2.34.
@@ -151,7 +197,7 @@ fn compile(compiler: Compiler, name: &str, source: &str, flags: &[&str]) -> Path
 /// compiler.
 fn check(name: &str, flags: &[&str]) {
     for compiler in compilers(name) {
-        let flags = [&SANITIZERS[..], flags].concat();
+        let flags = [sanitizers(compiler, name), flags].concat();
         let program = compile(compiler, name, &format!("tests/c/{name}"), &flags);
         succeed(&mut Command::new(program));
     }
@@ -217,13 +263,25 @@ fn the_header_is_clean_in_every_standard() {
         ("c++", "c++17"),
     ];
     for compiler in compilers("the header") {
-        for (language, standard) in standards {
-            let mut command = Command::new(compiler.c);
-            command
-                .args(WARNINGS)
-                .args(["-fsyntax-only", "-x", language]);
-            command.arg(format!("-std={standard}"));
-            succeed(command.arg(root().join("include/mmap_c.h")));
+        let mut machines = vec![MACHINE];
+        if cfg!(target_arch = "x86_64") {
+            if links(compiler.c, &["-m32"]) {
+                machines.push(&["-m32"]);
+            } else {
+                skipped(
+                    "the header",
+                    "-m32: nothing to link with (Debian: gcc-multilib)",
+                );
+            }
+        }
+        for machine in machines {
+            for (language, standard) in standards {
+                let mut command = Command::new(compiler.c);
+                command.args(WARNINGS).args(machine);
+                command.args(["-fsyntax-only", "-x", language]);
+                command.arg(format!("-std={standard}"));
+                succeed(command.arg(root().join("include/mmap_c.h")));
+            }
         }
     }
 }
@@ -328,9 +386,11 @@ fn the_sandboxes_agree_with_the_kernel_and_with_each_other() {
     if compilers.is_empty() {
         return;
     }
-    let from_rust = succeed(&mut cargo(&["run", "--quiet", "--example", "sandbox"]));
+    let mut sandbox = cargo(&["run", "--quiet", "--example", "sandbox"]);
+    let from_rust = succeed(sandbox.args(TARGET));
     for compiler in compilers {
-        let program = compile(compiler, name, "examples/sandbox.c", &SANITIZERS);
+        let flags = sanitizers(compiler, name);
+        let program = compile(compiler, name, "examples/sandbox.c", flags);
         assert_eq!(succeed(&mut Command::new(program)), from_rust);
     }
 }

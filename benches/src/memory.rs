@@ -42,7 +42,7 @@ impl AllocationTracker for Meter {
 #[must_use]
 pub fn usage<S: Subject>(state: &State, n: usize, suffix: &str) -> Vec<Row> {
     let slow = S::SHIFTS && n > 20_000;
-    if slow || matches!(S::SIDE, Side::Oracle | Side::Floor) {
+    if slow || !S::COUNTED || matches!(S::SIDE, Side::Oracle | Side::Floor) {
         return Vec::new();
     }
     let before = LIVE.load(Relaxed);

@@ -87,6 +87,9 @@ pub trait Subject: Clone {
     /// Whether an insertion moves everything above it.
     const SHIFTS: bool = false;
 
+    /// Whether its memory comes from Rust's allocator, which counts.
+    const COUNTED: bool = true;
+
     /// A subject without entries.
     fn new() -> Self;
 

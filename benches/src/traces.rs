@@ -32,6 +32,15 @@ const OBJECTS: i32 = 1 << 30;
 /// What the kernel searches more for a mapping that could hold a huge page.
 const HUGE: u64 = 512;
 
+/// What the workload of a recording is called: `trace:` and its file's name
+/// without endings.
+#[must_use]
+pub fn workload(path: &Path) -> String {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = file.split(".trace").next().unwrap_or_default();
+    format!("trace:{name}")
+}
+
 /// Reads a recording and makes a case of it. `faults` limits the look-ups.
 ///
 /// # Errors
@@ -61,7 +70,7 @@ pub fn case(path: &Path, faults: usize) -> Result<Case, TraceError> {
     } = resolver;
     let units = steps.len();
     Ok(Case {
-        workload: format!("trace:{}", recording.name),
+        workload: workload(path),
         n: peak,
         state_key: format!("trace {}", recording.name),
         state: Arc::new(state),

@@ -3,6 +3,8 @@
 /// A mapping of 32 bytes: protection, flags, file, offset, original. All
 /// subjects keep this value, but `AddrSpace`, which keeps its own of 24 bytes.
 #[derive(Clone, Copy, Eq, Debug)]
+// Rivals in C++ know its layout; others are left what the compiler chooses.
+#[cfg_attr(feature = "cpp-rivals", repr(C))]
 pub struct Value {
     /// Offset in the file, in bytes; for a trace less the address.
     pub offset: u64,

@@ -10,8 +10,9 @@ use reference::kernel::{self, Layout, Outcome};
 /// What `cargo xtask kernel` accepts.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// How many memory calls to make, in both layouts together.
+    /// How many memory calls to make, in both layouts together; at least 2.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(2..))]
     ops: u64,
     /// Where the random calls begin; one seed gives one sequence of calls.
     #[arg(long, value_name = "S", default_value_t = 1)]

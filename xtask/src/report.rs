@@ -43,7 +43,7 @@ fn write() -> Result<(), String> {
     Ok(())
 }
 
-/// A chart with a white ground and its legend, for pages that cannot style it.
+/// A chart with a white ground, for pages that cannot style it.
 fn opaque(chart: &str) -> String {
     let ground = "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>";
     let end_of_tag = chart.find('>').map_or(0, |at| at + 1);

@@ -94,15 +94,29 @@ fn plan(arguments: &Arguments) -> Result<Vec<Plan>, Box<dyn std::error::Error>> 
         let wanted = NAMES.iter().filter(|name| arguments.wants(name));
         plan.extend(wanted.map(|name| Plan::Workload(name, n)));
     }
-    if let Some(folder) = arguments
-        .traces
-        .as_ref()
-        .filter(|_| arguments.wants("trace:"))
-    {
+    if let Some(folder) = &arguments.traces {
         let found = reference::trace::find(folder)?;
-        plan.extend(found.into_iter().map(Plan::Trace));
+        let named: Vec<_> = found.iter().map(|path| traces::workload(path)).collect();
+        check_traces(arguments, &named)?;
+        let recordings = named.iter().zip(found);
+        let wanted = recordings.filter(|(name, _)| arguments.wants(name));
+        plan.extend(wanted.map(|(_, path)| Plan::Trace(path)));
     }
     Ok(plan)
+}
+
+/// The same as [`check_names`] for recorded programs.
+fn check_traces(arguments: &Arguments, named: &[String]) -> Result<(), String> {
+    for name in &arguments.workloads {
+        let fits = |known: &String| known.starts_with(name.as_str());
+        if name.starts_with("trace:") && !named.iter().any(fits) {
+            let list = named.join(", ");
+            return Err(format!(
+                "no recording begins with `{name}`; there are {list}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Names that nothing has would otherwise measure nothing, silently.
@@ -132,8 +146,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     check_names(arguments)?;
     let mut comments = arguments.comment.clone();
     comments.push(pin());
-    let mut results = Results::create(&arguments.out, &comments)?;
     let plan = plan(arguments)?;
+    let mut results = Results::create(&arguments.out, &comments)?;
     let bar = progress(plan.len() as u64);
     let mut contenders = contenders();
     let mut generator = Generator::default();

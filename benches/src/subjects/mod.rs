@@ -1,6 +1,8 @@
 //! Every subject: this library, its rivals, the reference, and the harness
 //! alone.
 
+#[cfg(any(boost_icl, llvm))]
+mod cpp;
 mod crates;
 mod ordered;
 mod space;
@@ -12,6 +14,10 @@ use brie_tree::nonmax::NonMaxU64;
 use gaptree::{BTreeStore, Page, PageMapping};
 use reference::ReferenceStore;
 
+#[cfg(boost_icl)]
+pub use cpp::BoostIcl;
+#[cfg(llvm)]
+pub use cpp::Llvm;
 pub use crates::{Nodit, Rangemap};
 pub use ordered::{FlatVec, Ordered, OrderedMap, Slot};
 pub use space::{Space, SpaceEngine};
@@ -78,10 +84,60 @@ impl Subject for Floor {
 #[macro_export]
 macro_rules! for_subjects {
     ($with:ident) => {
+        $crate::with_boost_icl! { $with }
+    };
+}
+
+/// A step of [`for_subjects!`]: hands Boost.ICL on, if it is here.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(boost_icl)]
+macro_rules! with_boost_icl {
+    ($with:ident) => {
+        $crate::with_llvm! { $with $crate::subjects::BoostIcl, }
+    };
+}
+
+/// A step of [`for_subjects!`]: hands Boost.ICL on, if it is here.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(boost_icl))]
+macro_rules! with_boost_icl {
+    ($with:ident) => {
+        $crate::with_llvm! { $with }
+    };
+}
+
+/// A step of [`for_subjects!`]: hands LLVM's map on, if it is here.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(llvm)]
+macro_rules! with_llvm {
+    ($with:ident $($rival:path,)*) => {
+        $crate::with_all! { $with $($rival,)* $crate::subjects::Llvm, }
+    };
+}
+
+/// A step of [`for_subjects!`]: hands LLVM's map on, if it is here.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(llvm))]
+macro_rules! with_llvm {
+    ($with:ident $($rival:path,)*) => {
+        $crate::with_all! { $with $($rival,)* }
+    };
+}
+
+/// The last step of [`for_subjects!`]; the rivals from C++ come after the others.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! with_all {
+    ($with:ident $($rival:path,)*) => {
         $with! {
             $crate::subjects::Tree, $crate::subjects::SortedVec, $crate::subjects::TreeSpace,
             $crate::subjects::Brie, $crate::subjects::Bbtree, $crate::subjects::StdMap,
             $crate::subjects::Rangemap, $crate::subjects::Nodit, $crate::subjects::Flat,
+            $($rival,)*
             $crate::subjects::Reference, $crate::subjects::Floor
         }
     };

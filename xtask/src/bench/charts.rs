@@ -16,7 +16,7 @@ pub(crate) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 
 /// Subjects with their colour on a light page and on a dark one.
-pub(crate) const COLORS: [(&str, RGBColor, &str); 10] = [
+pub(crate) const COLORS: [(&str, RGBColor, &str); 12] = [
     ("gaptree", RGBColor(0x00, 0x72, 0xb2), "#4db5ff"),
     ("gaptree-vec", RGBColor(0x56, 0xb4, 0xe9), "#a8dcff"),
     ("addr-space", RGBColor(0x00, 0x9e, 0x73), "#3ddbaa"),
@@ -26,6 +26,8 @@ pub(crate) const COLORS: [(&str, RGBColor, &str); 10] = [
     ("rangemap", RGBColor(0xcc, 0x79, 0xa7), "#f0a8cf"),
     ("nodit", RGBColor(0x8a, 0x5a, 0x2b), "#c9975f"),
     ("flat-vec", RGBColor(0x9a, 0x94, 0x00), "#e8e04a"),
+    ("boost-icl", RGBColor(0x7b, 0x3f, 0xa0), "#c79be8"),
+    ("llvm", RGBColor(0xb0, 0x00, 0x20), "#ff7b8e"),
     ("reference", RGBColor(0x99, 0x99, 0x99), "#8a8a8a"),
 ];
 
@@ -74,7 +76,19 @@ fn marker(subject: &str, at: (i32, i32)) -> Polygon<(i32, i32)> {
 }
 
 /// Nanoseconds over the number of regions, both logarithmic, a line a subject.
+/// What the lines and the axes are stands beside the chart.
 pub(crate) fn lines(results: &Results, workload: &str, extent: (u32, u32)) -> Drawing<String> {
+    plot(results, workload, extent, None)
+}
+
+/// The chart of [`lines`]; `unit` names the vertical axis and asks for a chart
+/// that stands alone, with names for all that is in it.
+fn plot(
+    results: &Results,
+    workload: &str,
+    extent: (u32, u32),
+    unit: Option<&str>,
+) -> Drawing<String> {
     let rows = results.rows.iter().filter(|row| row.workload == workload);
     let rows: Vec<_> = rows.filter(|row| row.subject != "floor").collect();
     let bounds = |values: &mut dyn Iterator<Item = f64>| {
@@ -85,12 +99,13 @@ pub(crate) fn lines(results: &Results, workload: &str, extent: (u32, u32)) -> Dr
     let (left, right) = bounds(&mut rows.iter().map(|row| row.n as f64));
     let (low, high) = bounds(&mut rows.iter().map(|row| row.min));
     let low = low.max(0.05);
+    let room = if unit.is_some() { 16 } else { 0 };
     svg(extent, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(8)
             .margin_right(18)
-            .x_label_area_size(30)
-            .y_label_area_size(48)
+            .x_label_area_size(30 + room)
+            .y_label_area_size(48 + room)
             .build_cartesian_2d(
                 (left * 0.8..right.max(left * 2.0) * 1.25).log_scale(),
                 (low * 0.7..high * 1.4).log_scale(),
@@ -105,10 +120,16 @@ pub(crate) fn lines(results: &Results, workload: &str, extent: (u32, u32)) -> Dr
             .x_label_formatter(&|n| size(n.round() as usize))
             .y_label_formatter(&|value| short(*value).replace(".0", ""))
             .label_style(font(12))
+            .axis_desc_style(font(13))
+            .x_desc(unit.map_or("", |_| "regions"))
+            .y_desc(unit.unwrap_or(""))
             .draw()?;
         // Ours are drawn last, on top.
         let mut subjects = results.subjects();
         subjects.sort_by_key(|subject| OURS.contains(subject));
+        if unit.is_some() {
+            legend(root, &subjects)?;
+        }
         for subject in subjects {
             let points = rows.iter().filter(|row| row.subject == subject);
             let points: Vec<_> = points.map(|row| (row.n as f64, row.min.max(low))).collect();
@@ -121,6 +142,22 @@ pub(crate) fn lines(results: &Results, workload: &str, extent: (u32, u32)) -> Dr
         }
         Ok(())
     })
+}
+
+/// The names of lines, in the upper left corner: what grows leaves it free.
+fn legend(root: &Canvas<'_>, subjects: &[&str]) -> Drawing<()> {
+    const LEFT: i32 = 88;
+    let mut y = 20;
+    for subject in subjects.iter().rev() {
+        let line = vec![(LEFT, y), (LEFT + 28, y)];
+        let width = if *subject == TREE { 3 } else { 1 };
+        root.draw(&PathElement::new(line, color(subject).stroke_width(width)))?;
+        root.draw(&marker(subject, (LEFT + 14, y)))?;
+        let text = Text::new((*subject).to_owned(), (LEFT + 36, y - 6), font(12));
+        root.draw(&text)?;
+        y += 18;
+    }
+    Ok(())
 }
 
 /// A bar: its label, whose colour, its value.
@@ -217,5 +254,5 @@ pub(crate) fn memory(results: &Results, n: usize) -> Drawing<String> {
 pub(crate) fn headline(results: &Results) -> Drawing<String> {
     let shown = results
         .only(|row| row.workload == "churn" && (row.subject == TREE || is_rival(&row.subject)));
-    lines(&shown, "churn", (640, 400))
+    plot(&shown, "churn", (640, 400), Some("ns a pair"))
 }

@@ -22,8 +22,8 @@ const TABLE: &str = "benches/instructions.csv";
 /// A count may rise by this share without anybody's consent.
 const TOLERANCE: f64 = 0.005;
 
-/// Must equal the version of the crate in `benches`.
-const RUNNER: &str = "0.16.1";
+/// The crate in `benches`; its runner must have the same version.
+const CRATE: &str = "iai-callgrind";
 
 /// Counts by benchmark and size.
 type Counts = BTreeMap<String, u64>;
@@ -32,7 +32,10 @@ type Counts = BTreeMap<String, u64>;
 pub(super) fn run(bless: bool) -> Result<(), String> {
     let metadata = project::metadata().map_err(|error| error.to_string())?;
     let target = metadata.target_directory.as_std_path();
-    let runner = match runner(target) {
+    let mut packages = metadata.packages.iter();
+    let library = packages.find(|package| package.name.as_str() == CRATE);
+    let library = library.ok_or_else(|| format!("benches do not depend on `{CRATE}`"))?;
+    let runner = match runner(target, &library.version.to_string()) {
         Ok(runner) => runner,
         Err(reason) => {
             println!("skipped: instruction counts: {reason}");
@@ -60,7 +63,7 @@ pub(super) fn run(bless: bool) -> Result<(), String> {
 
 /// The program that runs benchmarks under valgrind, installed into the target
 /// folder if it is not there; an error says why there is none.
-fn runner(target: &Path) -> Result<PathBuf, String> {
+fn runner(target: &Path, version: &str) -> Result<PathBuf, String> {
     let valgrind = Command::new("valgrind")
         .arg("--version")
         .stdout(Stdio::null())
@@ -68,14 +71,16 @@ fn runner(target: &Path) -> Result<PathBuf, String> {
     if !valgrind.is_ok_and(|status| status.success()) {
         return Err("there is no valgrind (Debian: apt-get install valgrind)".to_owned());
     }
-    if let Some(given) = env::var_os("IAI_CALLGRIND_RUNNER") {
-        return Ok(given.into());
+    if let Some(given) = env::var_os("IAI_CALLGRIND_RUNNER").map(PathBuf::from) {
+        let missing = format!("IAI_CALLGRIND_RUNNER: no file {}", given.display());
+        return given.is_file().then_some(given).ok_or(missing);
     }
-    let root = target.join("iai-callgrind-runner");
-    let runner = root.join("bin/iai-callgrind-runner");
+    // The runner and the crate refuse each other unless their versions agree.
+    let root = target.join(format!("{CRATE}-runner-{version}"));
+    let runner = root.join(format!("bin/{CRATE}-runner"));
     if !runner.is_file() {
-        println!("installing iai-callgrind-runner {RUNNER}");
-        let package = format!("iai-callgrind-runner@{RUNNER}");
+        let package = format!("{CRATE}-runner@{version}");
+        println!("installing {package}");
         let mut install = project::cargo(&["install", "--locked", &package, "--root"]);
         let installed = install.arg(&root).status();
         if !installed.is_ok_and(|status| status.success()) {

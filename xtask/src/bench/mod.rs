@@ -31,15 +31,19 @@ pub(crate) struct Arguments {
     workloads: Vec<String>,
     /// Numbers of regions.
     #[arg(long, value_delimiter = ',')]
-    sizes: Vec<usize>,
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=MAX_SIZE))]
+    sizes: Vec<u32>,
     /// Subjects by name; all by default.
     #[arg(long, value_delimiter = ',')]
     subjects: Vec<String>,
+    /// Also measures the rivals in C++ whose headers are here: Boost.ICL, LLVM.
+    #[arg(long)]
+    cpp: bool,
     /// Folder for `results.csv` and `report.html`.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
     /// Counts instructions instead, and compares with the committed counts.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["quick", "workloads", "sizes", "subjects", "cpp", "out"])]
     instructions: bool,
     /// With `--instructions`: commits to the new counts.
     #[arg(long, requires = "instructions")]
@@ -64,8 +68,10 @@ enum Other {
     },
 }
 
-const QUICK_SIZES: [usize; 4] = [16, 128, 1_000, 10_000];
-const SIZES: [usize; 6] = [16, 128, 1_000, 10_000, 100_000, 1_000_000];
+/// What `--sizes` accepts: beyond it, building states alone takes minutes.
+const MAX_SIZE: i64 = 10_000_000;
+const QUICK_SIZES: [u32; 4] = [16, 128, 1_000, 10_000];
+const SIZES: [u32; 6] = [16, 128, 1_000, 10_000, 100_000, 1_000_000];
 
 /// Exit status 1 if something failed: a wrong answer, a count that rose.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
@@ -85,7 +91,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn compare(before: &Path, after: &Path) -> Result<(), String> {
-    tables::compare(&Results::load(before)?, &Results::load(after)?);
+    let (before, after) = (Results::load(before)?, Results::load(after)?);
+    tables::heads(&before, &after);
+    tables::compare(&before, &after);
     Ok(())
 }
 
@@ -106,7 +114,8 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
         "benches",
         "--bins",
     ];
-    succeed(&mut project::cargo(&build))?;
+    let cpp = arguments.cpp.then_some(["--features", "cpp-rivals"]);
+    succeed(project::cargo(&build).args(cpp.into_iter().flatten()))?;
     fs::create_dir_all(&arguments.out)
         .map_err(|error| format!("{}: {error}", arguments.out.display()))?;
     let csv = arguments.out.join("results.csv");
@@ -121,7 +130,7 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
         let list = (!items.is_empty()).then(|| [option.to_owned(), items.join(",")]);
         list.into_iter().flatten().collect::<Vec<_>>()
     };
-    let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
+    let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
     let mut shared = listed("--sizes", &sizes);
     shared.extend(listed("--subjects", &arguments.subjects));
     let mut measure = Command::new(programs.join("measure"));

@@ -253,9 +253,9 @@ h1{margin:.2em 0}h2{margin:1.6em 0 .3em}p{margin:.3em 0}\
 .head{font-size:13px}.head b{margin-left:1em}.head b:first-child{margin:0}\
 .legend{position:sticky;top:0;background:var(--back);padding:.5em 0;border-bottom:1px solid var(--line)}\
 .legend span{white-space:nowrap;margin-right:1em}.legend svg{vertical-align:-2px}.ours{font-weight:bold}\
-.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(430px,1fr));gap:8px}\
-figure{margin:0}figcaption{font-weight:bold;padding-left:48px}.wide{overflow-x:auto}\
-table{border-collapse:collapse;font-size:13px}td,th{border:1px solid var(--line);padding:2px 8px;text-align:right}\
+.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(430px,100%),1fr));gap:8px}\
+figure{margin:0}figure svg{max-width:100%;height:auto}figcaption{font-weight:bold;padding-left:48px}.wide{overflow-x:auto}\
+table{border-collapse:collapse;font-size:13px}td,th{white-space:nowrap;border:1px solid var(--line);padding:2px 8px;text-align:right}\
 td:first-child,th:first-child{text-align:left}.win{background:var(--win)}.loss{background:var(--loss)}";
 
 /// Text, axes and grid of the charts.

@@ -13,6 +13,12 @@ pub(crate) const OURS: [&str; 3] = [TREE, SORTED_VEC, "addr-space"];
 /// Subjects that nobody competes with.
 const NO_RIVALS: [&str; 2] = ["reference", "floor"];
 
+/// The first columns, as `benches` writes them.
+const COLUMNS: [&str; 6] = ["workload", "n", "subject", "unit", "min", "median"];
+
+/// Rivals that a Rust program cannot use as they are; no target is about them.
+const IN_CPP: [&str; 2] = ["boost-icl", "llvm"];
+
 /// Whether it is neither ours nor the reference nor the harness.
 pub(crate) fn is_rival(subject: &str) -> bool {
     !OURS.contains(&subject) && !NO_RIVALS.contains(&subject)
@@ -54,12 +60,20 @@ impl Results {
         }
         let mut reader = csv::ReaderBuilder::new()
             .comment(Some(b'#'))
+            .flexible(true)
             .from_reader(text.as_bytes());
+        let header = reader.headers().map_err(|error| error.to_string())?;
+        if !header.iter().take(COLUMNS.len()).eq(COLUMNS) {
+            return Err(format!("no results: no line `{},...`", COLUMNS.join(",")));
+        }
         for record in reader.records() {
             let record = record.map_err(|error| error.to_string())?;
             let line = record.position().map_or(0, csv::Position::line);
             let row = Row::parse(&record).ok_or_else(|| format!("line {line} is no result"))?;
             results.add(row);
+        }
+        if results.rows.is_empty() {
+            return Err("no results: nothing was measured".to_owned());
         }
         Ok(results)
     }
@@ -108,9 +122,20 @@ impl Results {
 
     /// The best rival and its minimum.
     pub(crate) fn best_rival(&self, workload: &str, n: usize) -> Option<(&str, f64)> {
-        let here = |row: &&Row| row.workload == workload && row.n == n && is_rival(&row.subject);
-        let rivals = self.rows.iter().filter(here);
-        let best = rivals.min_by(|a, b| a.min.total_cmp(&b.min))?;
+        self.best(workload, n, is_rival)
+    }
+
+    /// The same without rivals in C++, of which no target speaks.
+    pub(crate) fn best_rust_rival(&self, workload: &str, n: usize) -> Option<(&str, f64)> {
+        self.best(workload, n, |subject| {
+            is_rival(subject) && !IN_CPP.contains(&subject)
+        })
+    }
+
+    fn best(&self, workload: &str, n: usize, among: impl Fn(&str) -> bool) -> Option<(&str, f64)> {
+        let here = |row: &&Row| row.workload == workload && row.n == n && among(&row.subject);
+        let best = self.rows.iter().filter(here);
+        let best = best.min_by(|a, b| a.min.total_cmp(&b.min))?;
         Some((&best.subject, best.min))
     }
 
@@ -123,13 +148,17 @@ impl Results {
 
 impl Row {
     fn parse(record: &csv::StringRecord) -> Option<Self> {
+        let value = |column| {
+            let value: f64 = record.get(column)?.parse().ok()?;
+            (value.is_finite() && value >= 0.0).then_some(value)
+        };
         Some(Self {
             workload: record.get(0)?.to_owned(),
             n: record.get(1)?.parse().ok()?,
             subject: record.get(2)?.to_owned(),
             unit: record.get(3)?.to_owned(),
-            min: record.get(4)?.parse().ok()?,
-            median: record.get(5)?.parse().ok()?,
+            min: value(4)?,
+            median: value(5)?,
         })
     }
 }
@@ -190,9 +219,36 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn rivals_in_cpp_are_shown_and_are_no_targets() {
+        let mut results = sample();
+        let mut llvm = results.rows[1].clone();
+        (llvm.subject, llvm.min) = ("llvm".to_owned(), 6.0);
+        results.add(llvm);
+        assert_eq!(results.best_rival("find_hit", 16), Some(("llvm", 6.0)));
+        let rust = results.best_rust_rival("find_hit", 16);
+        assert_eq!(rust, Some(("brie-tree", 8.0)));
+    }
+
+    #[test]
     fn a_bad_line_is_named() {
-        let error = Results::parse("workload,n,subject,unit,min,median\na,b,c,d,e,f\n");
-        assert_eq!(error.unwrap_err(), "line 2 is no result");
+        for line in ["a,b,c,d,e,f", "a", "a,1,c,ns,NaN,2", "a,1,c,ns,2,-1"] {
+            let text = format!("# x: y\nworkload,n,subject,unit,min,median\n{line}\n");
+            let error = Results::parse(&text).unwrap_err();
+            assert_eq!(error, "line 3 is no result", "{line}");
+        }
+    }
+
+    #[test]
+    fn another_file_and_an_empty_one_are_refused() {
+        for text in ["", "# x: y\n", "a,b\n1,2,3\n"] {
+            let error = Results::parse(text).unwrap_err();
+            assert!(
+                error.starts_with("no results: no line `workload,n"),
+                "{error}"
+            );
+        }
+        let error = Results::parse("workload,n,subject,unit,min,median\n").unwrap_err();
+        assert_eq!(error, "no results: nothing was measured");
     }
 
     #[test]

@@ -107,21 +107,42 @@ pub(crate) fn targets(verdicts: &[Verdict]) {
     println!("{table}\n{met} of {all} targets are met");
 }
 
+/// Where two runs come from, and what keeps them from being compared.
+pub(crate) fn heads(before: &Results, after: &Results) {
+    for (name, results) in [("before", before), ("after", after)] {
+        let [machine, commit] = ["machine", "commit"].map(|key| results.head(key));
+        println!("{name}: {machine}; commit {commit}");
+    }
+    for key in ["machine", "compiler", "pinned"] {
+        let (old, new) = (before.head(key), after.head(key));
+        if old != new {
+            println!("take care: not the same {key}: {old}; {new}");
+        }
+    }
+}
+
 /// What changed from one run to another by more than noise.
 pub(crate) fn compare(before: &Results, after: &Results) -> usize {
     let mut changes: Vec<(f64, &Row, &Row)> = Vec::new();
-    let mut same = 0;
-    for new in after.rows.iter().filter(|row| row.subject != "floor") {
+    let (mut same, mut new_ones) = (0, 0);
+    for new in measured(after) {
         let Some(old) = before.row(&new.workload, new.n, &new.subject) else {
+            new_ones += 1;
             continue;
         };
-        let ratio = new.min / old.min;
+        // Nothing may be measured as 0 bytes.
+        let ratio = if new.min == old.min {
+            1.0
+        } else {
+            new.min / old.min
+        };
         if (ratio - 1.0).abs() > noise(old).max(noise(new)) {
             changes.push((ratio, old, new));
         } else {
             same += 1;
         }
     }
+    let gone = measured(before).count() - changes.len() - same;
     changes.sort_by(|a, b| a.0.total_cmp(&b.0));
     let header = [
         "workload", "regions", "subject", "before", "after", "ratio", "change",
@@ -134,28 +155,41 @@ pub(crate) fn compare(before: &Results, after: &Results) -> usize {
             (true, true) => "smaller",
             (false, true) => "LARGER",
         };
-        let (before, after) = (short(old.min), short(new.min));
+        let digits = |value: f64| match value {
+            ..10.0 => format!("{value:.2}"),
+            _ => short(value),
+        };
+        let (before, after) = (digits(old.min), digits(new.min));
         let cells = [&new.workload, &size(new.n), &new.subject, &before, &after];
         let mut line: Vec<String> = cells.into_iter().cloned().collect();
         line.extend([format!("{ratio:.2}"), change.to_owned()]);
         table.add_row(line);
     }
-    println!(
-        "{table}\n{} changed, {same} did not, beyond noise",
-        changes.len()
-    );
-    changes.len()
+    if !changes.is_empty() {
+        println!("{table}");
+    }
+    let changed = changes.len();
+    println!("{changed} changed beyond noise, {same} did not");
+    println!("noise: 5 %, or half the way from the minimum to the median; for bytes, none");
+    if gone + new_ones > 0 {
+        println!("left out: {gone} measured only before, {new_ones} only after");
+    }
+    changed
+}
+
+/// All rows but those of the harness itself.
+fn measured(results: &Results) -> impl Iterator<Item = &Row> {
+    results.rows.iter().filter(|row| row.subject != "floor")
 }
 
 /// How far a minimum may move without meaning: 5 %, or half the distance from
 /// the minimum to the median of a run if that is more.
 fn noise(row: &Row) -> f64 {
-    let spread = (row.median / row.min - 1.0) / 2.0;
-    if row.unit == "bytes" {
-        0.001
-    } else {
-        spread.max(0.05)
+    if row.unit == "bytes" || row.min == 0.0 {
+        return 0.001;
     }
+    let spread = (row.median / row.min - 1.0) / 2.0;
+    spread.max(0.05)
 }
 
 #[cfg(test)]

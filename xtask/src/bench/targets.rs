@@ -48,7 +48,7 @@ pub(crate) fn verdicts(results: &Results) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for (workload, limits) in RATIOS {
         for (n, limit) in SIZES.into_iter().zip(limits) {
-            let best = results.best_rival(workload, n);
+            let best = results.best_rust_rival(workload, n);
             let own = results.min(workload, n, TREE);
             if let (Some((rival, best)), Some(own)) = (best, own) {
                 verdicts.push(Verdict {
@@ -113,7 +113,7 @@ fn traces(results: &Results) -> Vec<Verdict> {
             };
             let reference = results.min(workload, n, "reference");
             let reference = reference.map(|time| ("reference", time, 0.5));
-            let rival = results.best_rival(workload, n);
+            let rival = results.best_rust_rival(workload, n);
             let rival = rival.map(|(name, time)| (name, time, 1.0));
             for (against, time, limit) in reference.into_iter().chain(rival) {
                 verdicts.push(Verdict {

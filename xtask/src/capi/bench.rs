@@ -1,8 +1,16 @@
 //! What the C boundary costs: the same look-ups by `AddrSpace::query` here and
 //! by `mmap_query_page` in a C program with the static library.
 //!
-//! Rounds of the two alternate, so that both meet the same machine, and the
-//! fastest of each counts. Both add up what they find; the sums must be equal.
+//! The call in Rust is measured in two ways. Where its loop reads nothing but
+//! the protection, the compiler puts the call inline and leaves out the rest of
+//! the answer; where the loop takes the whole region, the answer is written to
+//! memory as it is in C. What C costs more than the second is the boundary; what
+//! it costs more than the first is also what inlining saves.
+//!
+//! Rounds of all three alternate, so that they meet the same machine. A round
+//! does its look-ups twice and times the second pass, since what else runs
+//! empties the caches in between. The fastest round of each counts. All add up
+//! what they find; the sums must be equal.
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
@@ -10,9 +18,10 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use gaptree::{AddrSpace, Mapping, Prot};
+use gaptree::{AddrSpace, Mapping, Prot, Region};
 
 use super::{Installed, Result, output, tool};
+use crate::bench::tables::table;
 use crate::project;
 
 const PAGE: u64 = 4096;
@@ -30,35 +39,53 @@ pub(super) fn run(installed: &Installed, folder: &Path) -> Result<()> {
     cc.arg(installed.lib().join("libmmap.a"));
     output(cc.arg("-o").arg(&program))?;
     println!("\nns a look-up, fastest of {ROUNDS} rounds of {LOOKUPS}:");
-    println!(
-        "{:>8} {:>8} {:>8} {:>12}",
-        "regions", "Rust", "C", "C - Rust"
-    );
+    let header = [
+        "regions",
+        "Rust, inline",
+        "Rust, whole",
+        "C",
+        "C - inline",
+        "C - whole",
+    ];
+    let mut table = table(header.map(str::to_owned).to_vec());
     for regions in REGIONS {
-        let (rust, c) = compare(&program, regions)?;
-        let difference = c - rust;
-        println!("{regions:>8} {rust:>8.2} {c:>8.2} {difference:>12.2}");
+        let [inline, whole, c] = compare(&program, regions)?;
+        let times = [inline, whole, c, c - inline, c - whole];
+        let times = times.map(|time| format!("{time:.2}"));
+        table.add_row([regions.to_string()].into_iter().chain(times));
     }
+    println!("{table}");
     Ok(())
 }
 
-/// Nanoseconds a look-up, from Rust and from C.
-fn compare(program: &Path, regions: u64) -> Result<(f64, f64)> {
+/// Nanoseconds a look-up: from Rust inline, from Rust as a whole, and from C.
+fn compare(program: &Path, regions: u64) -> Result<[f64; 3]> {
     let space = prepared(regions).map_err(|error| error.to_string())?;
     let mut c = Program::start(program, regions)?;
-    let (mut fastest_rust, mut fastest_c) = (Duration::MAX, Duration::MAX);
+    let mut fastest = [Duration::MAX; 3];
     for _ in 0..ROUNDS {
-        let (time, sum) = rust_round(&space, regions);
-        fastest_rust = fastest_rust.min(time);
-        let (time, c_sum) = c.round()?;
-        fastest_c = fastest_c.min(time);
-        if sum != c_sum {
-            return Err(format!("Rust found {sum}, C found {c_sum}"));
+        let (inline, found) = second_pass(|| look_up(&space, regions, |region| region));
+        let (whole, found_whole) = second_pass(|| look_up(&space, regions, black_box));
+        let (time, found_by_c) = c.round()?;
+        for (fastest, time) in fastest.iter_mut().zip([inline, whole, time]) {
+            *fastest = time.min(*fastest);
+        }
+        if [found_whole, found_by_c] != [found; 2] {
+            return Err(format!(
+                "Rust found {found} and {found_whole}, C found {found_by_c}"
+            ));
         }
     }
     c.finish()?;
-    let each = |time: Duration| time.as_secs_f64() * 1e9 / LOOKUPS as f64;
-    Ok((each(fastest_rust), each(fastest_c)))
+    Ok(fastest.map(|time| time.as_secs_f64() * 1e9 / LOOKUPS as f64))
+}
+
+/// Does a pass twice; the time of the second, and its answer.
+fn second_pass(mut pass: impl FnMut() -> u64) -> (Duration, u64) {
+    black_box(pass());
+    let begin = Instant::now();
+    let answer = black_box(pass());
+    (begin.elapsed(), answer)
 }
 
 /// A space of that many regions of a page, with a page free after each.
@@ -71,20 +98,25 @@ fn prepared(regions: u64) -> std::result::Result<AddrSpace, gaptree::SpaceError>
     Ok(space)
 }
 
-/// The loop of `query_page.c`.
-fn rust_round(space: &AddrSpace, regions: u64) -> (Duration, u64) {
+/// The loop of `query_page.c`: the sum of what it finds. Never inline, so that
+/// each of its two uses is compiled alike.
+#[inline(never)]
+fn look_up(
+    space: &AddrSpace,
+    regions: u64,
+    take: impl Fn(Option<Region>) -> Option<Region>,
+) -> u64 {
     let (mut state, mut sum) = (1_u64, 0);
-    let begin = Instant::now();
     for _ in 0..LOOKUPS {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         let page = ((state >> 32) * 2 * regions) >> 32;
-        if let Some(region) = space.query(black_box(PAGE + page * PAGE)) {
+        if let Some(region) = take(space.query(black_box(PAGE + page * PAGE))) {
             sum += u64::from(region.mapping.prot.0);
         }
     }
-    (begin.elapsed(), sum)
+    sum
 }
 
 /// The C program, waiting for a line to run a round.
