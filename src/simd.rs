@@ -261,7 +261,7 @@ mod tests {
     fn twins_agree<const N: usize>() {
         let mut next = numbers(0x9E37_79B9_7F4A_7C15 + N as u64);
         for _ in 0..2000 {
-            let len = usize::try_from(next()).unwrap() % (N + 1);
+            let len = (next() % (N as u64 + 1)) as usize;
             let mut gaps = [Short::ZERO; N];
             gaps[..len].fill_with(|| Short(value(&mut next)));
             let want = Short(value(&mut next).max(1));

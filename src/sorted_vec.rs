@@ -226,6 +226,18 @@ impl<K: Key, V: Clone + PartialEq> Run<K::Ordinal, V> for SortedVecStore<K, V> {
         from + self.starts[from..self.len].partition_point(|&start| start <= key)
     }
 
+    fn longest_before(&self, slots: Range<usize>) -> K::Ordinal {
+        let (low, high) = (slots.start.max(1), self.len.min(slots.end + 1));
+        let (Some(starts), Some(ends)) = (self.starts.get(low..high), self.ends.get(low - 1..))
+        else {
+            return K::Ordinal::ZERO;
+        };
+        let gaps = starts.iter().zip(ends);
+        gaps.fold(K::Ordinal::ZERO, |longest, (start, &end)| {
+            longest.max(start.minus(end))
+        })
+    }
+
     fn regap(&mut self, _was: K::Ordinal, slots: Range<usize>) {
         let count = self.len.div_ceil(BLOCK);
         let shifted = self.indexed != self.len;
