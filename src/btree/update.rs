@@ -1,8 +1,9 @@
 //! Updates: values change, bounds do not, so no summary does either.
 //!
 //! If the range and all that it touches is in one leaf, the leaf is edited in
-//! place. Otherwise the pieces are taken one by one: a piece that comes to
-//! equal a neighbour in another leaf is carved out and joined with it.
+//! place. Otherwise that is done with the pieces of each leaf that touch no
+//! other, and those between are taken one by one: a piece that comes to equal a
+//! neighbour in another leaf is carved out and joined with it.
 
 use core::mem;
 
@@ -40,6 +41,27 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         Ok(())
     }
 
+    /// Updates the pieces of `[start, end)` that touch no other leaf, up to the
+    /// leaf's last entry. Returns where that is, or `None` if there are none.
+    /// There is room.
+    fn update_inside(
+        &mut self,
+        (start, end): (R, R),
+        floor: Option<R>,
+        f: &mut impl FnMut(R, R, &mut V),
+        len: &mut usize,
+    ) -> Option<R> {
+        let (bottom, stop) = (self.starts[0], end.min(self.starts[self.len() - 1]));
+        let touches_below = floor == Some(bottom) && bottom >= start;
+        if touches_below || start >= stop {
+            return None;
+        }
+        let before = self.len();
+        self.update_pieces(start, stop, f);
+        *len = *len + self.len() - before;
+        Some(stop)
+    }
+
     /// Gives a piece of one entry a value that no neighbour in another leaf
     /// has. Returns what was replaced and what was joined, to be dropped when
     /// the tree is valid.
@@ -74,6 +96,26 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         each_kind!(&mut self.kids, kids => {
             kids[c].update_leaf((start, end), (floor, limit), f, len)
         })
+    }
+
+    /// [`Leaf::update_inside`] in the leaf of the first entry above `start`.
+    fn update_inside(
+        &mut self,
+        (start, end): (R, R),
+        floor: Option<R>,
+        f: &mut impl FnMut(R, R, &mut V),
+        len: &mut usize,
+    ) -> Option<R> {
+        let c = R::rank_up_to(&self.lasts, self.len(), start);
+        if c >= self.len() {
+            return None;
+        }
+        let floor = if c > 0 {
+            Some(self.lasts[c - 1])
+        } else {
+            floor
+        };
+        each_kind!(&mut self.kids, kids => kids[c].update_inside((start, end), floor, f, len))
     }
 
     /// [`Leaf::put_piece`] in the leaf that contains `start`.
@@ -126,6 +168,27 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         Ok(())
     }
 
+    /// The pieces of the first leaf of the range that touch no other leaf.
+    fn update_inside(
+        &mut self,
+        start: K::Ordinal,
+        end: K::Ordinal,
+        f: &mut impl FnMut(K::Ordinal, K::Ordinal, &mut V),
+    ) -> Option<K::Ordinal> {
+        let repair = Repair {
+            store: self,
+            key: start,
+        };
+        let BTreeStore { root, len } = &mut *repair.store;
+        let stop = match root {
+            Some(Root::Inner(inner)) => inner.update_inside((start, end), None, f, len),
+            _ => None,
+        };
+        mem::forget(repair);
+        stop
+    }
+
+    /// Leaf by leaf; the pieces at the border of two one by one.
     fn update_slowly(
         &mut self,
         start: K::Ordinal,
@@ -138,6 +201,12 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         };
         let mut from = start;
         while from < end {
+            if seam.at.is_none()
+                && let Some(stop) = seam.store.update_inside(from, end, f)
+            {
+                from = stop;
+                continue;
+            }
             let Some((bottom, top, old)) = seam.store.entry_above(from) else {
                 return;
             };
