@@ -87,9 +87,9 @@ pub trait Ordinal: Copy + Ord + Debug + Sealed + 'static {
     fn rank_below<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize;
     /// How many of the first `len` ends of a sorted, padded column are at most `x`.
     fn rank_up_to<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize;
-    /// A bit for each gap of a padded column that is at least `want` long, for
-    /// `want` above zero.
-    fn long_enough<const N: usize>(gaps: &[Self; N], want: Self) -> u64;
+    /// A bit for each of the first `len` gaps of a padded column that is at least
+    /// `want` long, for `want` above zero.
+    fn long_enough<const N: usize>(gaps: &[Self; N], len: usize, want: Self) -> u64;
     /// A bit for each `i` in `1..len` with `starts[i] - ends[i - 1] >= want`,
     /// for `want` above zero.
     fn long_enough_between<const N: usize>(
@@ -98,9 +98,9 @@ pub trait Ordinal: Copy + Ord + Debug + Sealed + 'static {
         len: usize,
         want: Self,
     ) -> u64;
-    /// The longest gap of a padded column.
-    fn longest<const N: usize>(gaps: &[Self; N]) -> Self {
-        gaps.iter().copied().fold(Self::ZERO, Self::max)
+    /// The longest of the first `len` gaps of a padded column.
+    fn longest<const N: usize>(gaps: &[Self; N], len: usize) -> Self {
+        gaps[..len].iter().copied().fold(Self::ZERO, Self::max)
     }
     /// The longest `starts[i] - ends[i - 1]` for `i` in `1..len`.
     fn longest_between<const N: usize>(starts: &[Self; N], ends: &[Self; N], len: usize) -> Self {
@@ -173,28 +173,28 @@ impl Ordinal for Short {
     }
 
     #[inline]
-    fn long_enough<const N: usize>(gaps: &[Self; N], want: Self) -> u64 {
-        simd::long_enough(gaps, want)
+    fn long_enough<const N: usize>(gaps: &[Self; N], len: usize, want: Self) -> u64 {
+        simd::long_enough(gaps, len, want)
     }
 
     #[inline]
     fn long_enough_between<const N: usize>(
         starts: &[Self; N],
         ends: &[Self; N],
-        _len: usize,
+        len: usize,
         want: Self,
     ) -> u64 {
-        simd::long_enough_between(starts, ends, want)
+        simd::long_enough_between(starts, ends, len, want)
     }
 
     #[inline]
-    fn longest<const N: usize>(gaps: &[Self; N]) -> Self {
-        simd::longest(gaps)
+    fn longest<const N: usize>(gaps: &[Self; N], len: usize) -> Self {
+        simd::longest(gaps, len)
     }
 
     #[inline]
-    fn longest_between<const N: usize>(starts: &[Self; N], ends: &[Self; N], _len: usize) -> Self {
-        simd::longest_between(starts, ends)
+    fn longest_between<const N: usize>(starts: &[Self; N], ends: &[Self; N], len: usize) -> Self {
+        simd::longest_between(starts, ends, len)
     }
 }
 
@@ -250,8 +250,8 @@ macro_rules! whole_domain_ordinal {
             }
 
             #[inline]
-            fn long_enough<const N: usize>(gaps: &[Self; N], want: Self) -> u64 {
-                let bits = gaps.iter().enumerate();
+            fn long_enough<const N: usize>(gaps: &[Self; N], len: usize, want: Self) -> u64 {
+                let bits = gaps[..len].iter().enumerate();
                 bits.fold(0, |mask, (i, &gap)| mask | u64::from(gap >= want) << i)
             }
 

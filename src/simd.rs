@@ -16,6 +16,9 @@ use crate::key::Short;
 /// How many keys the last step of a search compares at once.
 const EIGHT: usize = 8;
 
+/// How many gaps the scans look at before they ask whether there are more.
+const SIXTEEN: usize = 16;
+
 /// How many keys of the column are below `x`. Unused slots hold the padding,
 /// which is above every key.
 #[inline]
@@ -51,8 +54,8 @@ fn scalar_below(keys: &[Short], x: Short) -> usize {
 /// A bit for each gap of a padded column that is at least `want` long, for
 /// `want` above zero.
 #[inline]
-pub(crate) fn long_enough<const N: usize>(gaps: &[Short; N], want: Short) -> u64 {
-    mask::<N>(|i| (gaps[i].0, 0), want.0)
+pub(crate) fn long_enough<const N: usize>(gaps: &[Short; N], len: usize, want: Short) -> u64 {
+    mask::<N>(len, |i| (gaps[i].0, 0), want.0)
 }
 
 /// A bit for each `i` from 1 with `starts[i] - ends[i - 1] >= want`, for `want`
@@ -61,9 +64,10 @@ pub(crate) fn long_enough<const N: usize>(gaps: &[Short; N], want: Short) -> u64
 pub(crate) fn long_enough_between<const N: usize>(
     starts: &[Short; N],
     ends: &[Short; N],
+    len: usize,
     want: Short,
 ) -> u64 {
-    mask::<N>(between(starts, ends), want.0)
+    mask::<N>(len, between(starts, ends), want.0)
 }
 
 /// The start of each slot, and the end before it; for the first its own.
@@ -74,18 +78,18 @@ fn between<const N: usize>(starts: &[Short; N], ends: &[Short; N]) -> impl Fn(us
 
 /// A bit for each slot with `a - b >= want`, where `(a, b) = pair(slot)`.
 #[inline]
-fn mask<const N: usize>(pair: impl Fn(usize) -> (u64, u64), want: u64) -> u64 {
+fn mask<const N: usize>(len: usize, pair: impl Fn(usize) -> (u64, u64), want: u64) -> u64 {
     #[cfg(all(target_arch = "x86_64", not(gaptree_scalar)))]
-    if N.is_multiple_of(16) {
-        return sse2::mask::<N>(pair, want);
+    if N.is_multiple_of(SIXTEEN) {
+        return sse2::mask::<N>(len, pair, want);
     }
-    scalar_mask::<N>(pair, want)
+    scalar_mask::<N>(len, pair, want)
 }
 
 #[inline]
-fn scalar_mask<const N: usize>(pair: impl Fn(usize) -> (u64, u64), want: u64) -> u64 {
+fn scalar_mask<const N: usize>(len: usize, pair: impl Fn(usize) -> (u64, u64), want: u64) -> u64 {
     let mut mask = 0;
-    for slot in 0..N {
+    for slot in 0..len.min(N) {
         let (a, b) = pair(slot);
         mask |= (!a.wrapping_sub(b).wrapping_sub(want) >> 63) << slot;
     }
@@ -94,30 +98,34 @@ fn scalar_mask<const N: usize>(pair: impl Fn(usize) -> (u64, u64), want: u64) ->
 
 /// The longest gap of a padded column.
 #[inline]
-pub(crate) fn longest<const N: usize>(gaps: &[Short; N]) -> Short {
-    longest_of::<N>(|i| (gaps[i].0, 0))
+pub(crate) fn longest<const N: usize>(gaps: &[Short; N], len: usize) -> Short {
+    longest_of::<N>(len, |i| (gaps[i].0, 0))
 }
 
 /// The longest `starts[i] - ends[i - 1]` of padded columns, zero if there is
 /// only one entry.
 #[inline]
-pub(crate) fn longest_between<const N: usize>(starts: &[Short; N], ends: &[Short; N]) -> Short {
-    longest_of::<N>(between(starts, ends))
+pub(crate) fn longest_between<const N: usize>(
+    starts: &[Short; N],
+    ends: &[Short; N],
+    len: usize,
+) -> Short {
+    longest_of::<N>(len, between(starts, ends))
 }
 
 /// The longest `a - b` above zero, where `(a, b) = pair(slot)`.
 #[inline]
-fn longest_of<const N: usize>(pair: impl Fn(usize) -> (u64, u64)) -> Short {
+fn longest_of<const N: usize>(len: usize, pair: impl Fn(usize) -> (u64, u64)) -> Short {
     #[cfg(all(target_arch = "x86_64", not(gaptree_scalar)))]
-    if N.is_multiple_of(2) {
-        return Short(sse2::longest::<N>(pair));
+    if N.is_multiple_of(SIXTEEN) {
+        return Short(sse2::longest::<N>(len, pair));
     }
-    Short(scalar_longest::<N>(pair))
+    Short(scalar_longest::<N>(len, pair))
 }
 
 #[inline]
-fn scalar_longest<const N: usize>(pair: impl Fn(usize) -> (u64, u64)) -> u64 {
-    let gaps = (0..N).map(|slot| {
+fn scalar_longest<const N: usize>(len: usize, pair: impl Fn(usize) -> (u64, u64)) -> u64 {
+    let gaps = (0..len.min(N)).map(|slot| {
         let (a, b) = pair(slot);
         a.wrapping_sub(b).cast_signed()
     });
@@ -133,6 +141,7 @@ mod sse2 {
         _mm_sub_epi64, _mm_unpackhi_epi64,
     };
 
+    use super::SIXTEEN;
     use crate::key::Short;
 
     #[inline]
@@ -174,7 +183,11 @@ mod sse2 {
     /// [`scalar_mask`](super::scalar_mask), sixteen slots at a time.
     #[inline]
     #[expect(unsafe_code, reason = "TODO measure")]
-    pub(super) fn mask<const N: usize>(pair: impl Fn(usize) -> (u64, u64), want: u64) -> u64 {
+    pub(super) fn mask<const N: usize>(
+        len: usize,
+        pair: impl Fn(usize) -> (u64, u64),
+        want: u64,
+    ) -> u64 {
         // SAFETY: every x86-64 target has SSE2, and none of these intrinsics
         // touches memory.
         unsafe {
@@ -188,11 +201,11 @@ mod sse2 {
             let eight = |slot: usize| _mm_packs_epi32(four(slot), four(slot + 4));
             let mut mask = 0;
             let mut slot = 0;
-            while slot < N {
+            while slot < N && slot < len {
                 let sixteen = _mm_packs_epi16(eight(slot), eight(slot + 8));
                 let negative = _mm_movemask_epi8(sixteen).cast_unsigned();
                 mask |= u64::from(!negative & 0xFFFF) << slot;
-                slot += 16;
+                slot += SIXTEEN;
             }
             mask
         }
@@ -207,19 +220,21 @@ mod sse2 {
     /// not numbers: then the second operand is the maximum.
     #[inline]
     #[expect(unsafe_code, reason = "TODO measure")]
-    pub(super) fn longest<const N: usize>(pair: impl Fn(usize) -> (u64, u64)) -> u64 {
+    pub(super) fn longest<const N: usize>(len: usize, pair: impl Fn(usize) -> (u64, u64)) -> u64 {
         const NORMAL: u64 = 1 << 52;
         // SAFETY: every x86-64 target has SSE2; no memory is touched.
         let [even, odd] = unsafe {
             let normal = _mm_set1_epi64x(NORMAL.cast_signed());
             let mut longest = _mm_castsi128_pd(normal);
             let mut slot = 0;
-            while slot < N {
-                let ((a0, b0), (a1, b1)) = (pair(slot), pair(slot + 1));
-                let gaps = _mm_sub_epi64(two(a0, a1), two(b0, b1));
-                let gaps = _mm_castsi128_pd(_mm_add_epi64(gaps, normal));
-                longest = _mm_max_pd(gaps, longest);
-                slot += 2;
+            while slot < N && slot < len {
+                for slot in (slot..slot + SIXTEEN).step_by(2) {
+                    let ((a0, b0), (a1, b1)) = (pair(slot), pair(slot + 1));
+                    let gaps = _mm_sub_epi64(two(a0, a1), two(b0, b1));
+                    let gaps = _mm_castsi128_pd(_mm_add_epi64(gaps, normal));
+                    longest = _mm_max_pd(gaps, longest);
+                }
+                slot += SIXTEEN;
             }
             let even = _mm_castpd_si128(longest);
             let odd = _mm_unpackhi_epi64(even, even);
@@ -268,11 +283,11 @@ mod tests {
 
             let obvious = (0..len).filter(|&i| gaps[i] >= want);
             let obvious = obvious.fold(0, |mask, i| mask | 1 << i);
-            assert_eq!(long_enough(&gaps, want), obvious);
-            assert_eq!(scalar_mask::<N>(|i| (gaps[i].0, 0), want.0), obvious);
+            assert_eq!(long_enough(&gaps, len, want), obvious);
+            assert_eq!(scalar_mask::<N>(len, |i| (gaps[i].0, 0), want.0), obvious);
             let obvious = gaps.into_iter().fold(Short::ZERO, Short::max);
-            assert_eq!(longest(&gaps), obvious);
-            assert_eq!(scalar_longest::<N>(|i| (gaps[i].0, 0)), obvious.0);
+            assert_eq!(longest(&gaps, len), obvious);
+            assert_eq!(scalar_longest::<N>(len, |i| (gaps[i].0, 0)), obvious.0);
 
             let mut bounds: [u64; 128] = [0; 128];
             bounds[..2 * len].fill_with(|| value(&mut next));
@@ -284,13 +299,13 @@ mod tests {
             }
             let obvious = (1..len).filter(|&i| starts[i].0 >= ends[i - 1].0 + want.0);
             let obvious = obvious.fold(0, |mask, i| mask | 1 << i);
-            assert_eq!(long_enough_between(&starts, &ends, want), obvious);
-            let scalar = scalar_mask::<N>(between(&starts, &ends), want.0);
+            assert_eq!(long_enough_between(&starts, &ends, len, want), obvious);
+            let scalar = scalar_mask::<N>(len, between(&starts, &ends), want.0);
             assert_eq!(scalar, obvious);
             let lengths = (1..len).map(|i| starts[i].0.saturating_sub(ends[i - 1].0));
             let obvious = lengths.max().unwrap_or(0);
-            assert_eq!(longest_between(&starts, &ends).0, obvious);
-            assert_eq!(scalar_longest::<N>(between(&starts, &ends)), obvious);
+            assert_eq!(longest_between(&starts, &ends, len).0, obvious);
+            assert_eq!(scalar_longest::<N>(len, between(&starts, &ends)), obvious);
 
             let x = Short(value(&mut next));
             let obvious = ends.partition_point(|&key| key < x);

@@ -555,6 +555,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
 }
 
 /// The region that an entry of the store stands for.
+#[inline]
 fn region(grid: &Grid, pages: &Range<Page>, value: PageMapping) -> Region {
     let addr = grid.addr(pages.start);
     Region {

@@ -42,6 +42,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// # Ok::<(), gaptree::SpaceError>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn query(&self, addr: u64) -> Option<Region> {
         let (pages, value) = self.store.get(self.grid.page_at(addr)?)?;
         Some(region(&self.grid, &pages, *value))
@@ -180,6 +181,7 @@ pub struct Regions<'a, S: RangeStore<Page, PageMapping> + 'a> {
 impl<'a, S: RangeStore<Page, PageMapping> + 'a> Iterator for Regions<'a, S> {
     type Item = Region;
 
+    #[inline]
     fn next(&mut self) -> Option<Region> {
         let (pages, value) = self.entries.next()?;
         Some(region(&self.grid, &pages, *value))
@@ -191,6 +193,7 @@ impl<'a, S: RangeStore<Page, PageMapping> + 'a> Iterator for Regions<'a, S> {
 }
 
 impl<'a, S: RangeStore<Page, PageMapping> + 'a> DoubleEndedIterator for Regions<'a, S> {
+    #[inline]
     fn next_back(&mut self) -> Option<Region> {
         let (pages, value) = self.entries.next_back()?;
         Some(region(&self.grid, &pages, *value))

@@ -153,7 +153,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     #[inline]
     fn candidates(&self, fit: &Fit<R>) -> u64 {
         let len = self.len();
-        let mask = R::long_enough(&self.gaps, fit.len);
+        let mask = R::long_enough(&self.gaps, len, fit.len);
         if fit.window.0 <= self.firsts[0] && fit.window.1 >= self.lasts[len - 1] {
             return mask;
         }

@@ -133,7 +133,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         if now >= before {
             self.max_gap = now;
         } else if was == before {
-            self.max_gap = R::longest(&self.gaps);
+            self.max_gap = R::longest(&self.gaps, self.len());
         }
         outer || self.max_gap != before
     }
@@ -155,7 +155,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         for c in 0..len {
             self.take_over(c);
         }
-        self.max_gap = R::longest(&self.gaps);
+        self.max_gap = R::longest(&self.gaps, self.len());
     }
 
     /// Makes room in the columns before child `c`, or closes it.
@@ -188,7 +188,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         if c < self.len() {
             self.gaps[c] = self.gap_before(c).max(self.inside[c]);
         }
-        self.max_gap = R::longest(&self.gaps);
+        self.max_gap = R::longest(&self.gaps, self.len());
     }
 
     /// Makes room in child `c`, which is full: shares its entries with a leaf
@@ -218,7 +218,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         }
         self.take_over(lower);
         self.take_over(lower + 1);
-        self.max_gap = R::longest(&self.gaps);
+        self.max_gap = R::longest(&self.gaps, self.len());
         true
     }
 
@@ -243,7 +243,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         self.shift(c + 1, true);
         self.take_over(c);
         self.take_over(c + 1);
-        self.max_gap = R::longest(&self.gaps);
+        self.max_gap = R::longest(&self.gaps, self.len());
         Ok(())
     }
 
