@@ -5,6 +5,8 @@ use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use reference::lockstep::Compare;
+
 use super::build::Binaries;
 use super::{CANARY, TARGETS};
 use crate::project;
@@ -59,7 +61,7 @@ fn fails(target: &str, file: &Path) -> Result<bool, String> {
         None if target == CANARY => reference::canary::canary_ops,
         None => return Err(format!("there is no target `{target}`")),
     };
-    Ok(panic::catch_unwind(|| body(&data)).is_err())
+    Ok(panic::catch_unwind(|| body(&data, Compare::Always)).is_err())
 }
 
 /// The target that an input's folder is named after.

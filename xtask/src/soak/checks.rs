@@ -1,0 +1,214 @@
+//! The long versions of the checks, each a function that returns rows.
+
+use std::panic;
+use std::process::Stdio;
+
+use gaptree::{BTreeStore, Page, PageMapping, SortedVecStore};
+use reference::closure::{Physical, closure};
+use reference::kernel::{Layout, Outcome};
+use reference::lockstep::{Body, Compare};
+use reference::sequences::all_sequences;
+use reference::trace::{Recording, find};
+
+use super::row::{Ended, Row};
+use crate::fuzz::{self, Options};
+use crate::{kernel, project};
+
+/// A check that is waiting for a processor.
+pub(super) type Check = Box<dyn FnOnce() -> Row + Send>;
+
+/// How large the checks are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale {
+    pub(super) kernel_ops: u64,
+    pub(super) seed: u64,
+    /// Keys taken off each closure.
+    pub(super) fewer_keys: u8,
+    /// The length of the sequences.
+    pub(super) depth: usize,
+    /// Random inputs for each body.
+    pub(super) inputs: u64,
+}
+
+/// Everything but fuzzing, the longest first.
+pub(super) fn all(scale: Scale) -> Vec<Check> {
+    let mut checks: Vec<Check> = Vec::new();
+    for layout in Layout::ALL {
+        checks.push(Box::new(move || ask_kernel(layout, scale)));
+    }
+    let depth = scale.depth;
+    let engines: [(&str, fn(usize) -> u64); 3] = [
+        (
+            "tree, nodes of 3",
+            all_sequences::<BTreeStore<u8, u8, 3, 3>>,
+        ),
+        (
+            "tree, nodes of 4",
+            all_sequences::<BTreeStore<u8, u8, 4, 4>>,
+        ),
+        ("sorted vector", all_sequences::<SortedVecStore<u8, u8>>),
+    ];
+    for (name, run) in engines {
+        let name = format!("sequences of up to {depth}, {name}");
+        checks.push(Box::new(move || sequences(&name, run, depth)));
+    }
+    let fewer = scale.fewer_keys;
+    checks.push(Box::new(move || {
+        close::<BTreeStore<Page, u8, 3, 3>>("tree, nodes of 3", 7 - fewer)
+    }));
+    checks.push(Box::new(move || {
+        close::<BTreeStore<Page, u8, 4, 4>>("tree, nodes of 4", 8 - fewer)
+    }));
+    checks.push(Box::new(move || {
+        close::<SortedVecStore<Page, u8>>("sorted vector", 9 - fewer)
+    }));
+    for (name, body) in fuzz::TARGETS {
+        checks.push(Box::new(move || random(name, body, scale.inputs)));
+    }
+    checks.push(Box::new(recordings));
+    checks
+}
+
+fn ask_kernel(layout: Layout, scale: Scale) -> Row {
+    let name = format!("the kernel, {layout} layout");
+    match kernel::check(layout, scale.kernel_ops / 2, scale.seed) {
+        Ok(Outcome::Agreed(report)) => Row {
+            placements: Some(report.placements),
+            ..Row::agreed(name, report.operations)
+        },
+        Ok(Outcome::Skipped(reason)) => Row::skipped(name, reason),
+        Ok(Outcome::Disagreed(problem)) => {
+            eprintln!("disagreement: {problem}");
+            Row::new(name, Ended::Disagreed)
+        }
+        Err(error) => Row::skipped(name, error),
+    }
+}
+
+/// Every state that can be reached; a disagreement is printed by the panic.
+fn close<S: Physical>(name: &str, keys: u8) -> Row {
+    let name = format!("closure, {name}, {keys} keys");
+    match panic::catch_unwind(|| closure::<S>(keys)) {
+        Ok(closure) => Row {
+            states: Some(closure.states),
+            ..Row::agreed(name, closure.transitions + closure.questions)
+        },
+        Err(_) => Row::new(name, Ended::Disagreed),
+    }
+}
+
+fn sequences(name: &str, run: fn(usize) -> u64, depth: usize) -> Row {
+    match panic::catch_unwind(|| run(depth)) {
+        Ok(sequences) => Row::agreed(name, sequences),
+        Err(_) => Row::new(name, Ended::Disagreed),
+    }
+}
+
+/// Random inputs, the whole state compared after every operation.
+fn random(target: &str, body: Body, inputs: u64) -> Row {
+    /// Bytes.
+    const LENGTH: usize = 1000;
+    let name = format!("random operations, {target}");
+    let run = || {
+        let inputs = (0..inputs).map(|seed| fuzz::corpus::random(seed, LENGTH));
+        inputs.map(|input| body(&input, Compare::Always)).sum()
+    };
+    match panic::catch_unwind(run) {
+        Ok(operations) => Row::agreed(name, operations),
+        Err(_) => Row::new(name, Ended::Disagreed),
+    }
+}
+
+/// Recorded programs on every engine.
+fn recordings() -> Row {
+    const NAME: &str = "recorded programs, two engines";
+    let mut row = Row {
+        placements: Some(0),
+        ..Row::agreed(NAME, 0)
+    };
+    let paths = match find(&project::from_here("tests/traces")) {
+        Ok(paths) => paths,
+        Err(error) => return Row::skipped(NAME, error),
+    };
+    for path in paths {
+        let recording = match Recording::load(&path) {
+            Ok(recording) => recording,
+            Err(error) => return Row::skipped(NAME, error),
+        };
+        let reports = [
+            recording.replay::<BTreeStore<Page, PageMapping>>(|_| ()),
+            recording.replay::<SortedVecStore<Page, PageMapping>>(|_| ()),
+        ];
+        for report in reports {
+            match report {
+                Ok(report) => {
+                    row.operations = row.operations.map(|n| n + report.operations as u64);
+                    row.placements = row.placements.map(|n| n + report.placements as u64);
+                }
+                Err(disagreement) => {
+                    eprintln!("disagreement: {disagreement}");
+                    return Row::new(NAME, Ended::Disagreed);
+                }
+            }
+        }
+    }
+    row
+}
+
+/// All tests of the project; what is counted is tests.
+pub(super) fn tests() -> Row {
+    const NAME: &str = "the test suite (tests, not operations)";
+    let mut command = project::cargo(&["test", "--workspace"]);
+    let output = match command.stderr(Stdio::inherit()).output() {
+        Ok(output) => output,
+        Err(error) => return Row::skipped(NAME, error),
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() {
+        Row::agreed(NAME, text.lines().filter_map(passed).sum())
+    } else {
+        print!("{text}");
+        Row::new(NAME, Ended::Disagreed)
+    }
+}
+
+/// How many tests passed, in a line of cargo's such as
+/// `test result: ok. 12 passed; 0 failed; ...`.
+fn passed(line: &str) -> Option<u64> {
+    let rest = line.strip_prefix("test result: ok. ")?;
+    rest.split_once(" passed")?.0.parse().ok()
+}
+
+/// Every target for its share of the time, one after the other.
+pub(super) fn fuzzing(seconds: u64, jobs: u32) -> Vec<Row> {
+    const NAME: &str = "fuzzing";
+    let targets = fuzz::TARGETS.map(|(name, _)| name.to_owned());
+    let share = (seconds / targets.len() as u64).max(10);
+    match fuzz::fuzz(&targets, &Options::long(share, jobs)) {
+        Ok(fuzz::Outcome::Clean(all)) => all
+            .into_iter()
+            .map(|(target, figures)| Row {
+                time: figures.time,
+                ..Row::agreed(format!("{NAME}, {target}"), figures.operations)
+            })
+            .collect(),
+        Ok(fuzz::Outcome::Failed) => vec![Row::new(NAME, Ended::Disagreed)],
+        Ok(fuzz::Outcome::Skipped(reason)) => vec![Row::skipped(NAME, reason)],
+        Err(error) => {
+            eprintln!("error: {error}");
+            vec![Row::new(NAME, Ended::Disagreed)]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::passed;
+
+    #[test]
+    fn passed_tests_are_read_from_lines_of_cargo() {
+        let line = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured";
+        assert_eq!(passed(line), Some(12));
+        assert_eq!(passed("running 12 tests"), None);
+    }
+}
