@@ -7,11 +7,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Figures {
     /// Inputs that were run.
-    pub(crate) inputs: u64,
+    inputs: u64,
     /// Operations that were compared, each engine counted.
     pub(crate) operations: u64,
     /// Wall-clock time.
-    pub(crate) time: Duration,
+    time: Duration,
     /// Edges of the control-flow graph that were reached.
     edges: u64,
     /// Inputs kept because each reached something new.

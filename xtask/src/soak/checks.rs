@@ -2,6 +2,7 @@
 
 use std::panic;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use gaptree::{BTreeStore, Page, PageMapping, SortedVecStore};
 use reference::closure::{Physical, closure};
@@ -26,8 +27,8 @@ pub(super) struct Scale {
     pub(super) fewer_keys: u8,
     /// The length of the sequences.
     pub(super) depth: usize,
-    /// Random inputs for each body.
-    pub(super) inputs: u64,
+    /// How long each body runs on random inputs.
+    pub(super) random: Duration,
 }
 
 /// Everything but fuzzing, the longest first.
@@ -63,7 +64,7 @@ pub(super) fn all(scale: Scale) -> Vec<Check> {
         close::<SortedVecStore<Page, u8>>("sorted vector", 9 - fewer)
     }));
     for (name, body) in fuzz::TARGETS {
-        checks.push(Box::new(move || random(name, body, scale.inputs)));
+        checks.push(Box::new(move || random(name, body, scale.random)));
     }
     checks.push(Box::new(recordings));
     checks
@@ -105,13 +106,15 @@ fn sequences(name: &str, run: fn(usize) -> u64, depth: usize) -> Row {
 }
 
 /// Random inputs, the whole state compared after every operation.
-fn random(target: &str, body: Body, inputs: u64) -> Row {
+fn random(target: &str, body: Body, time: Duration) -> Row {
     /// Bytes.
     const LENGTH: usize = 1000;
     let name = format!("random operations, {target}");
     let run = || {
-        let inputs = (0..inputs).map(|seed| fuzz::corpus::random(seed, LENGTH));
-        inputs.map(|input| body(&input, Compare::Always)).sum()
+        let begin = Instant::now();
+        let inputs = (0..).map(|seed| fuzz::corpus::random(seed, LENGTH));
+        let in_time = inputs.take_while(|_| begin.elapsed() < time);
+        in_time.map(|input| body(&input, Compare::Always)).sum()
     };
     match panic::catch_unwind(run) {
         Ok(operations) => Row::agreed(name, operations),
@@ -179,36 +182,61 @@ fn passed(line: &str) -> Option<u64> {
     rest.split_once(" passed")?.0.parse().ok()
 }
 
+/// How the time for fuzzing is shared out, in percent: an operation on stores or
+/// maps is slower, and there are more engines and types of key.
+const SHARES: [(&str, u64); 4] = [
+    ("store_ops", 45),
+    ("map_ops", 25),
+    ("space_ops", 15),
+    ("capi_ops", 15),
+];
+
 /// Every target for its share of the time, one after the other.
 pub(super) fn fuzzing(seconds: u64, jobs: u32) -> Vec<Row> {
-    const NAME: &str = "fuzzing";
-    let targets = fuzz::TARGETS.map(|(name, _)| name.to_owned());
-    let share = (seconds / targets.len() as u64).max(10);
-    match fuzz::fuzz(&targets, &Options::long(share, jobs)) {
-        Ok(fuzz::Outcome::Clean(all)) => all
-            .into_iter()
-            .map(|(target, figures)| Row {
-                time: figures.time,
-                ..Row::agreed(format!("{NAME}, {target}"), figures.operations)
-            })
-            .collect(),
-        Ok(fuzz::Outcome::Failed) => vec![Row::new(NAME, Ended::Disagreed)],
-        Ok(fuzz::Outcome::Skipped(reason)) => vec![Row::skipped(NAME, reason)],
+    let share = |percent: u64| (seconds * percent / 100).max(10);
+    let rows = SHARES.map(|(target, percent)| fuzz_target(target, share(percent), jobs));
+    rows.into_iter().collect()
+}
+
+fn fuzz_target(target: &str, seconds: u64, jobs: u32) -> Row {
+    let name = format!("fuzzing, {target}");
+    let options = Options::long(seconds, jobs);
+    let row = match fuzz::fuzz(&[target.to_owned()], &options) {
+        Ok(fuzz::Outcome::Clean(all)) => {
+            let operations = all.iter().map(|(_, figures)| figures.operations).sum();
+            Row {
+                time: Duration::from_secs(seconds),
+                ..Row::agreed(name, operations)
+            }
+        }
+        Ok(fuzz::Outcome::Failed) => Row::new(name, Ended::Disagreed),
+        Ok(fuzz::Outcome::Skipped(reason)) => Row::skipped(name, reason),
         Err(error) => {
             eprintln!("error: {error}");
-            vec![Row::new(NAME, Ended::Disagreed)]
+            Row::new(name, Ended::Disagreed)
         }
-    }
+    };
+    println!("{}", row.line());
+    row
 }
 
 #[cfg(test)]
 mod tests {
-    use super::passed;
+    use super::{SHARES, fuzz, passed};
 
     #[test]
     fn passed_tests_are_read_from_lines_of_cargo() {
         let line = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured";
         assert_eq!(passed(line), Some(12));
         assert_eq!(passed("running 12 tests"), None);
+    }
+
+    #[test]
+    fn every_target_has_a_share() {
+        assert_eq!(
+            SHARES.map(|(name, _)| name),
+            fuzz::TARGETS.map(|(name, _)| name)
+        );
+        assert_eq!(SHARES.map(|(_, percent)| percent).iter().sum::<u64>(), 100);
     }
 }

@@ -57,7 +57,7 @@ impl Arguments {
             seed: self.seed,
             fewer_keys: u8::from(!whole),
             depth: if whole { 4 } else { 3 },
-            inputs: 200 * self.minutes,
+            random: Duration::from_secs(3 * self.minutes),
         }
     }
 
