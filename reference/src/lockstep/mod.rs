@@ -210,7 +210,7 @@ pub fn map_ops(data: &[u8], compare: Compare) -> u64 {
         MapLockstep::<u32, u8, SortedVecStore<u32, u8>>::new().run(&ops, compare)
     } else {
         let ops = StoreOp::<i64>::decode_all(&mut input);
-        MapLockstep::<i64, Box<u8>, BTreeStore<i64, Box<u8>, 3, 3>>::new().run(&ops, compare)
+        MapLockstep::<i64, Box<u8>, BTreeStore<i64, Box<u8>, 4, 4>>::new().run(&ops, compare)
     }
 }
 
@@ -240,7 +240,7 @@ pub fn space_ops(data: &[u8], compare: Compare) -> u64 {
     let decode = || SpaceOp::decode(&shape, &mut input);
     let ops: Vec<SpaceOp> = std::iter::from_fn(decode).collect();
     run_space::<SortedVecStore<Page, PageMapping>>(&shape, &ops, compare)
-        + run_space::<BTreeStore<Page, PageMapping, 3, 3>>(&shape, &ops, compare)
+        + run_space::<BTreeStore<Page, PageMapping, 4, 4>>(&shape, &ops, compare)
         + run_space::<BTreeStore<Page, PageMapping>>(&shape, &ops, compare)
 }
 

@@ -51,7 +51,8 @@ pub(super) fn minimise(build: &Binaries, target: &str) -> Result<usize, String> 
     fs::remove_dir_all(&minimal).map_err(fail)?;
     fs::create_dir_all(&minimal).map_err(fail)?;
     let status = Command::new(build.path(target))
-        .arg("-merge=1")
+        // A file for each edge is enough, whatever the number of times it is taken.
+        .args(["-set_cover_merge=1", "-use_counters=0"])
         .args([&minimal, &found, &kept])
         .stdout(Stdio::null())
         .stderr(Stdio::null())

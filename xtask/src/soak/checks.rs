@@ -1,7 +1,6 @@
 //! The long versions of the checks, each a function that returns rows.
 
 use std::panic;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use gaptree::{BTreeStore, Page, PageMapping, SortedVecStore};
@@ -158,30 +157,6 @@ fn recordings() -> Row {
     row
 }
 
-/// All tests of the project; what is counted is tests.
-pub(super) fn tests() -> Row {
-    const NAME: &str = "the test suite (tests, not operations)";
-    let mut command = project::cargo(&["test", "--workspace"]);
-    let output = match command.stderr(Stdio::inherit()).output() {
-        Ok(output) => output,
-        Err(error) => return Row::skipped(NAME, error),
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    if output.status.success() {
-        Row::agreed(NAME, text.lines().filter_map(passed).sum())
-    } else {
-        print!("{text}");
-        Row::new(NAME, Ended::Disagreed)
-    }
-}
-
-/// How many tests passed, in a line of cargo's such as
-/// `test result: ok. 12 passed; 0 failed; ...`.
-fn passed(line: &str) -> Option<u64> {
-    let rest = line.strip_prefix("test result: ok. ")?;
-    rest.split_once(" passed")?.0.parse().ok()
-}
-
 /// How the time for fuzzing is shared out, in percent: an operation on stores or
 /// maps is slower, and there are more engines and types of key.
 const SHARES: [(&str, u64); 4] = [
@@ -222,14 +197,7 @@ fn fuzz_target(target: &str, seconds: u64, jobs: u32) -> Row {
 
 #[cfg(test)]
 mod tests {
-    use super::{SHARES, fuzz, passed};
-
-    #[test]
-    fn passed_tests_are_read_from_lines_of_cargo() {
-        let line = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured";
-        assert_eq!(passed(line), Some(12));
-        assert_eq!(passed("running 12 tests"), None);
-    }
+    use super::{SHARES, fuzz};
 
     #[test]
     fn every_target_has_a_share() {
