@@ -64,7 +64,12 @@ fn fails(target: &str, data: &[u8]) -> Result<bool, String> {
         None if target == CANARY => reference::canary::canary_ops,
         None => return Err(format!("there is no target `{target}`")),
     };
-    Ok(panic::catch_unwind(|| body(data, Compare::Always)).is_err())
+    // The operations are in the message; where in the program it panicked says
+    // nothing more.
+    panic::set_hook(Box::new(|info| eprintln!("{info}")));
+    let result = panic::catch_unwind(|| body(data, Compare::Always));
+    drop(panic::take_hook());
+    Ok(result.is_err())
 }
 
 /// The target that an input's folder is named after.

@@ -154,15 +154,14 @@ pub(crate) fn fuzz(targets: &[String], options: &Options) -> Result<Outcome, Str
         let known = known.join(", ");
         return Err(format!("there is no target `{unknown}`, only {known}"));
     }
-    let build = match Builder::new(options.asan).build()? {
+    let wanted = |name: &&str| targets.is_empty() || targets.iter().any(|target| target == name);
+    let chosen: Vec<&str> = known.into_iter().filter(wanted).collect();
+    let build = match Builder::new(options.asan).build(&chosen)? {
         Build::Ready(build) => build,
         Build::Impossible(reason) => return Ok(Outcome::Skipped(reason)),
     };
     let mut all = Vec::new();
-    for name in known {
-        if !targets.is_empty() && !targets.iter().any(|target| target == name) {
-            continue;
-        }
+    for name in chosen {
         let ended = session::run(&build, name, options)?;
         println!("{name:<10} {}", ended.figures);
         match (name, ended.crash) {
