@@ -37,21 +37,27 @@ pub(super) fn all(scale: Scale) -> Vec<Check> {
         checks.push(Box::new(move || ask_kernel(layout, scale)));
     }
     let depth = scale.depth;
-    let engines: [(&str, fn(usize) -> u64); 3] = [
-        (
+    checks.push(Box::new(move || {
+        sequences(
             "tree, nodes of 3",
             all_sequences::<BTreeStore<u8, u8, 3, 3>>,
-        ),
-        (
+            depth,
+        )
+    }));
+    checks.push(Box::new(move || {
+        sequences(
             "tree, nodes of 4",
             all_sequences::<BTreeStore<u8, u8, 4, 4>>,
-        ),
-        ("sorted vector", all_sequences::<SortedVecStore<u8, u8>>),
-    ];
-    for (name, run) in engines {
-        let name = format!("sequences of up to {depth}, {name}");
-        checks.push(Box::new(move || sequences(&name, run, depth)));
-    }
+            depth,
+        )
+    }));
+    checks.push(Box::new(move || {
+        sequences(
+            "sorted vector",
+            all_sequences::<SortedVecStore<u8, u8>>,
+            depth,
+        )
+    }));
     let fewer = scale.fewer_keys;
     checks.push(Box::new(move || {
         close::<BTreeStore<Page, u8, 3, 3>>("tree, nodes of 3", 7 - fewer)
@@ -97,7 +103,8 @@ fn close<S: Physical>(name: &str, keys: u8) -> Row {
     }
 }
 
-fn sequences(name: &str, run: fn(usize) -> u64, depth: usize) -> Row {
+fn sequences(engine: &str, run: fn(usize) -> u64, depth: usize) -> Row {
+    let name = format!("sequences of up to {depth}, {engine}");
     match panic::catch_unwind(|| run(depth)) {
         Ok(sequences) => Row::agreed(name, sequences),
         Err(_) => Row::new(name, Ended::Disagreed),
