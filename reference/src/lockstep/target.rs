@@ -16,7 +16,7 @@ pub const RARELY: &str = "GAPTREE_COMPARE_RARELY";
 pub const OPERATIONS: &str = "operations: ";
 
 /// How many operations there are between two such lines, at least.
-const STEP: u64 = 10_000;
+const STEP: u64 = 1000;
 
 /// Runs a body on an input; says on standard output how far it came.
 #[inline]
