@@ -33,5 +33,5 @@ fn every_shape_of_a_tree_of_nodes_of_3() {
 
 #[test]
 fn every_shape_of_a_tree_of_nodes_of_4() {
-    assert!(run::<BTreeStore<Page, u8, 4, 4>>(6) > logical_states(6));
+    assert!(run::<BTreeStore<Page, u8, 4, 4>>(7) > logical_states(7));
 }

@@ -191,7 +191,13 @@ fn fail_everywhere<S: RangeStore<u64, u8>>(case: &Case<S>, entries: u64) -> usiz
         store.check();
         if failed {
             let error = result.expect_err(&what);
-            assert!(error.layout().size() > 0, "{what}: {error}");
+            let size = error.layout().size();
+            assert!(size > 0, "{what}");
+            assert_eq!(
+                error.to_string(),
+                format!("could not allocate {size} bytes"),
+                "{what}"
+            );
             assert!(
                 store.iter().eq(original.iter()),
                 "{what}: something changed"

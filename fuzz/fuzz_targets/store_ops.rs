@@ -1,4 +1,6 @@
 //! Random operations on every engine, in lockstep with the reference.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| reference::lockstep::store_ops(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    reference::lockstep::fuzz(reference::lockstep::store_ops, data);
+});

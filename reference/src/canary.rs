@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use gaptree::{AllocError, GapQuery, Key, Order, RangeStore, SortedVecStore};
 
-use crate::lockstep::run_store;
+use crate::lockstep::{Compare, run_store};
 use crate::ops::{Input, StoreOp};
 
 /// A sorted vector that is right but for one thing: it does not find the
@@ -96,7 +96,7 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for Canary<K, V> {
 ///
 /// # Panics
 /// The planted bug was met.
-pub fn canary_ops(data: &[u8]) {
+pub fn canary_ops(data: &[u8], compare: Compare) -> u64 {
     let ops = StoreOp::<u32>::decode_all(&mut Input::new(data));
-    run_store::<u32, u8, Canary<u32, u8>>(&ops);
+    run_store::<u32, u8, Canary<u32, u8>>(&ops, compare)
 }

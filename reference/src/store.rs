@@ -30,6 +30,18 @@ impl<K: Position, V: Clone + PartialEq> ReferenceStore<K, V> {
             .map(|(&start, (end, value))| (start..*end, value))
     }
 
+    /// The entries that overlap or touch a range, and perhaps more, ascending:
+    /// entries are disjoint, so that all before the last one that starts below
+    /// the range end before that one starts.
+    fn scan_near(&self, range: &Range<K>) -> impl Iterator<Item = (Range<K>, &V)> {
+        let below = self.entries.range(..range.start).next_back();
+        let from = below.map_or(range.start, |(&start, _)| start);
+        self.entries
+            .range(from..)
+            .map(|(&start, (end, value))| (start..*end, value))
+            .take_while(|(entry, _)| entry.start <= range.end)
+    }
+
     /// The free ranges of `window`, ascending: what is left of it between the
     /// entries.
     pub fn free_ranges(&self, window: Range<K>) -> Vec<Range<K>> {
@@ -47,7 +59,7 @@ impl<K: Position, V: Clone + PartialEq> ReferenceStore<K, V> {
     /// Takes the lowest piece in `range` out.
     fn take_piece(&mut self, range: &Range<K>) -> Option<(Range<K>, V)> {
         let (whole, _) = self
-            .scan()
+            .scan_near(range)
             .find(|(entry, _)| !common(entry, range).is_empty())?;
         let (_, value) = self.entries.remove(&whole.start)?;
         let piece = common(&whole, range);
@@ -63,7 +75,7 @@ impl<K: Position, V: Clone + PartialEq> ReferenceStore<K, V> {
     fn put(&mut self, mut range: Range<K>, value: V) {
         let adjacent = |entry: &Range<K>| entry.end == range.start || entry.start == range.end;
         let equal: Vec<Range<K>> = self
-            .scan()
+            .scan_near(&range)
             .filter(|(entry, other)| adjacent(entry) && **other == value)
             .map(|(entry, _)| entry)
             .collect();
@@ -136,7 +148,7 @@ impl<K: Position, V: Clone + PartialEq> RangeStore<K, V> for ReferenceStore<K, V
     }
 
     fn overlaps(&self, range: Range<K>) -> bool {
-        self.scan()
+        self.scan_near(&range)
             .any(|(entry, _)| !common(&entry, &range).is_empty())
     }
 

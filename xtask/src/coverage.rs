@@ -22,7 +22,7 @@ pub(crate) fn run() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut command = project::cargo(&["llvm-cov", "test", "--package", "gaptree", "--branch"]);
-    command.args(["--ignore-filename-regex", OTHERS]);
+    command.args(["--ignore-filename-regex", OTHERS, "--show-missing-lines"]);
     // Branches need an unstable option of the compiler.
     command.env("RUSTC_BOOTSTRAP", "1").envs(tools);
     match command.status() {

@@ -1,6 +1,7 @@
 //! Where the project is, and commands run in it.
 
 use std::env;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,6 +14,13 @@ pub(crate) fn root() -> PathBuf {
     let package = env::var_os("CARGO_MANIFEST_DIR");
     let package = package.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     package.parent().map_or(package.clone(), Path::to_path_buf)
+}
+
+/// A folder of the project, made if it is not there.
+pub(crate) fn made(path: &str) -> Result<PathBuf, String> {
+    let folder = root().join(path);
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    Ok(folder)
 }
 
 /// A path of the project as seen from the current folder.

@@ -223,22 +223,6 @@ impl CapiLockstep {
         }
         Ok(())
     }
-
-    /// Compares the whole state.
-    fn compare(&self) -> Result<(), Mismatch> {
-        let Self { subject, oracle } = self;
-        let totals = subject.totals().expect("a space that is not busy");
-        let regions = oracle.regions();
-        same("start", oracle.start(), totals.start as u64)?;
-        same("size", oracle.size(), totals.len as u64)?;
-        same("page size", oracle.page_size(), totals.pagesize as u64)?;
-        same("region count", regions.len(), totals.regions)?;
-        same("mapped bytes", oracle.mapped_bytes(), totals.mapped as u64)?;
-        let largest_gap = totals.largest_gap as u64;
-        same("largest gap", oracle.largest_gap(), largest_gap)?;
-        same("regions", regions, subject.regions())?;
-        same("entered from a callback", false, subject.was_entered())
-    }
 }
 
 /// The regions that a call reports, and what it returns; the callback panics at
@@ -263,8 +247,26 @@ impl Lockstep for CapiLockstep {
     fn apply(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
         self.ask(op)?;
         self.place(op)?;
-        self.change(op)?;
-        self.compare()
+        self.change(op)
+    }
+
+    fn compare(&self) -> Result<(), Mismatch> {
+        let Self { subject, oracle } = self;
+        let totals = subject.totals().expect("a space that is not busy");
+        let regions = oracle.regions();
+        same("start", oracle.start(), totals.start as u64)?;
+        same("size", oracle.size(), totals.len as u64)?;
+        same("page size", oracle.page_size(), totals.pagesize as u64)?;
+        same("region count", regions.len(), totals.regions)?;
+        same("mapped bytes", oracle.mapped_bytes(), totals.mapped as u64)?;
+        let largest_gap = totals.largest_gap as u64;
+        same("largest gap", oracle.largest_gap(), largest_gap)?;
+        same("regions", regions, subject.regions())?;
+        same("entered from a callback", false, subject.was_entered())
+    }
+
+    fn cost(&self) -> usize {
+        16
     }
 
     fn name(&self) -> String {

@@ -161,8 +161,46 @@ impl<K: Position, V: Sample + Hash, S: RangeStore<K, V>> MapLockstep<K, V, S> {
         Self(StoreLockstep::new())
     }
 
-    /// Compares what only a map has.
+    /// Compares `retain` with a filter and one insertion after the other.
+    fn compare_retain(
+        &self,
+        map: &RangeMap<K, V, S>,
+        entries: &[(Range<K>, V)],
+    ) -> Result<(), Mismatch> {
+        let keep = |value: &mut V| {
+            *value = V::of(Change::Next.of(value.number(), 0) / 2);
+            value.number() > 0
+        };
+        let mut expected: RangeMap<K, V, S> = RangeMap::default();
+        for (range, value) in entries {
+            let mut value = value.clone();
+            if keep(&mut value) {
+                expected.extend([(range.clone(), value)]);
+            }
+        }
+        let mut retained = map.clone();
+        retained.retain(|_, value| keep(value));
+        retained.check();
+        same("retained", format!("{expected:?}"), format!("{retained:?}"))
+    }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl<K: Position, V: Sample + Hash, S: RangeStore<K, V>> Lockstep for MapLockstep<K, V, S> {
+    type Op = StoreOp<K>;
+
+    fn apply(&mut self, op: &StoreOp<K>) -> Result<(), Mismatch> {
+        self.0.apply(op)
+    }
+
+    /// Compares also what only a map has.
     fn compare(&self) -> Result<(), Mismatch> {
+        self.0.compare()?;
         let map = &self.0.subject().0;
         let entries: Vec<(Range<K>, V)> = map
             .iter()
@@ -213,42 +251,9 @@ impl<K: Position, V: Sample + Hash, S: RangeStore<K, V>> MapLockstep<K, V, S> {
         self.compare_retain(map, &entries)
     }
 
-    /// Compares `retain` with a filter and one insertion after the other.
-    fn compare_retain(
-        &self,
-        map: &RangeMap<K, V, S>,
-        entries: &[(Range<K>, V)],
-    ) -> Result<(), Mismatch> {
-        let keep = |value: &mut V| {
-            *value = V::of(Change::Next.of(value.number(), 0) / 2);
-            value.number() > 0
-        };
-        let mut expected: RangeMap<K, V, S> = RangeMap::default();
-        for (range, value) in entries {
-            let mut value = value.clone();
-            if keep(&mut value) {
-                expected.extend([(range.clone(), value)]);
-            }
-        }
-        let mut retained = map.clone();
-        retained.retain(|_, value| keep(value));
-        retained.check();
-        same("retained", format!("{expected:?}"), format!("{retained:?}"))
-    }
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
-impl<K: Position, V: Sample + Hash, S: RangeStore<K, V>> Lockstep for MapLockstep<K, V, S> {
-    type Op = StoreOp<K>;
-
-    fn apply(&mut self, op: &StoreOp<K>) -> Result<(), Mismatch> {
-        self.0.apply(op)?;
-        self.compare()
+    fn cost(&self) -> usize {
+        // Several maps are built.
+        8 * self.0.cost()
     }
 
     fn name(&self) -> String {

@@ -3,11 +3,15 @@
 //! | file | what |
 //! |---|---|
 //! | `build.rs` | the targets, instrumented |
-//! | `session.rs` | running one target, its figures |
+//! | `corpus.rs` | the inputs to begin with, and those to keep |
+//! | `session.rs` | running one target |
+//! | `figures.rs` | what it says of itself |
 //! | `crash.rs` | what was found: shrunk, readable, replayed, promoted |
 
 mod build;
+pub(crate) mod corpus;
 mod crash;
+mod figures;
 mod session;
 
 use std::path::PathBuf;
@@ -16,20 +20,21 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use build::{Build, Builder};
-pub(crate) use session::Figures;
+pub(crate) use figures::Figures;
+use reference::lockstep::{self, Body};
 
 /// The target with a planted bug.
 const CANARY: &str = "canary";
 
 /// A target and the body that it calls.
-pub(crate) type Target = (&'static str, fn(&[u8]));
+pub(crate) type Target = (&'static str, Body);
 
 /// The targets that must not crash.
 pub(crate) const TARGETS: [Target; 4] = [
-    ("store_ops", reference::lockstep::store_ops),
-    ("map_ops", reference::lockstep::map_ops),
-    ("space_ops", reference::lockstep::space_ops),
-    ("capi_ops", reference::lockstep::capi_ops),
+    ("store_ops", lockstep::store_ops),
+    ("map_ops", lockstep::map_ops),
+    ("space_ops", lockstep::space_ops),
+    ("capi_ops", lockstep::capi_ops),
 ];
 
 /// What `cargo xtask fuzz` accepts.
@@ -49,10 +54,10 @@ pub(crate) struct Arguments {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// How long to run each target, in seconds.
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     seconds: u64,
     /// Processes a target.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: u32,
     /// With `AddressSanitizer`.
     #[arg(long)]
@@ -61,6 +66,10 @@ pub(crate) struct Options {
     /// `fuzz/corpus`.
     #[arg(long)]
     minimise: bool,
+    /// Long inputs, of which the whole state is compared only after so many
+    /// operations; answers always are. Many more operations a second.
+    #[arg(long, value_name = "N", conflicts_with = "minimise")]
+    rarely: Option<usize>,
 }
 
 impl Options {
@@ -71,6 +80,16 @@ impl Options {
             jobs: 1,
             asan: false,
             minimise: false,
+            rarely: None,
+        }
+    }
+
+    /// For as many operations as possible.
+    pub(crate) fn long(seconds: u64, jobs: u32) -> Self {
+        Self {
+            jobs,
+            rarely: Some(16),
+            ..Self::seconds(seconds)
         }
     }
 }
@@ -135,15 +154,14 @@ pub(crate) fn fuzz(targets: &[String], options: &Options) -> Result<Outcome, Str
         let known = known.join(", ");
         return Err(format!("there is no target `{unknown}`, only {known}"));
     }
-    let build = match Builder::new(options.asan).build()? {
+    let wanted = |name: &&str| targets.is_empty() || targets.iter().any(|target| target == name);
+    let chosen: Vec<&str> = known.into_iter().filter(wanted).collect();
+    let build = match Builder::new(options.asan).build(&chosen)? {
         Build::Ready(build) => build,
         Build::Impossible(reason) => return Ok(Outcome::Skipped(reason)),
     };
     let mut all = Vec::new();
-    for name in known {
-        if !targets.is_empty() && !targets.iter().any(|target| target == name) {
-            continue;
-        }
+    for name in chosen {
         let ended = session::run(&build, name, options)?;
         println!("{name:<10} {}", ended.figures);
         match (name, ended.crash) {
@@ -159,7 +177,7 @@ pub(crate) fn fuzz(targets: &[String], options: &Options) -> Result<Outcome, Str
             (_, None) => all.push((name.to_owned(), ended.figures)),
         }
         if options.minimise && name != CANARY {
-            let kept = session::minimise(&build, name)?;
+            let kept = corpus::minimise(&build, name)?;
             println!("{name:<10} {kept} inputs kept in fuzz/corpus/{name}");
         }
     }

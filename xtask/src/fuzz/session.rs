@@ -1,50 +1,23 @@
 //! Runs one target and reads libFuzzer's figures.
 
-use std::fmt;
-use std::fs;
-use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use reference::lockstep::{OPERATIONS, RARELY};
 
 use super::build::Binaries;
+use super::corpus;
+use super::figures::{Figures, Line, sum};
 use super::{CANARY, Options};
 use crate::project;
 
-/// What a run did.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Figures {
-    /// Inputs that were run.
-    pub(crate) inputs: u64,
-    /// Wall-clock time.
-    pub(crate) time: Duration,
-    /// Edges of the control-flow graph that were reached.
-    edges: u64,
-    /// Inputs kept because each reached something new.
-    corpus: u64,
-}
-
-impl fmt::Display for Figures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            inputs,
-            time,
-            edges,
-            corpus,
-        } = self;
-        let seconds = time.as_secs_f64();
-        let rate = (*inputs as f64 / seconds.max(0.001)).round();
-        write!(
-            f,
-            "{inputs:>9} inputs in {seconds:>4.0} s, {rate:>6} a second, "
-        )?;
-        write!(f, "{edges:>5} edges, {corpus:>5} inputs in the corpus")
-    }
-}
+/// How often figures are printed where there is no terminal for a bar.
+const PULSE: Duration = Duration::from_secs(60);
 
 /// How a run ended.
 pub(super) struct Ended {
@@ -53,110 +26,171 @@ pub(super) struct Ended {
     pub(super) crash: Option<PathBuf>,
 }
 
-/// A line such as `#4096 pulse cov: 71 ft: 93 corp: 9/20b ... exec/s: 512`.
-#[derive(Clone, Copy, Default)]
-struct Line {
-    inputs: u64,
-    edges: u64,
-    corpus: u64,
+/// What the processes of a target have said so far.
+struct Watch<'a> {
+    target: &'a str,
+    begin: Instant,
+    bar: ProgressBar,
+    lines: Mutex<Vec<Line>>,
+    crash: Mutex<Option<PathBuf>>,
+    /// What each process said last, for one that ends without a crash.
+    last: Mutex<Vec<String>>,
+    printed: Mutex<Instant>,
 }
 
-impl Line {
-    fn parse(line: &str) -> Option<Self> {
-        let mut words = line.strip_prefix('#')?.split_ascii_whitespace();
-        let inputs = words.next()?.parse().ok()?;
-        let mut parsed = Self {
-            inputs,
-            ..Self::default()
-        };
-        while let Some(word) = words.next() {
-            match word {
-                "cov:" => parsed.edges = words.next()?.parse().ok()?,
-                "corp:" => parsed.corpus = words.next()?.split('/').next()?.parse().ok()?,
-                _ => {}
-            }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl<'a> Watch<'a> {
+    fn new(target: &'a str, options: &Options) -> Self {
+        let style = ProgressStyle::with_template("{prefix:<10} {wide_bar} {pos}/{len} s {msg}");
+        let bar = ProgressBar::new(options.seconds)
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+            .with_prefix(target.to_owned());
+        let jobs = options.jobs as usize;
+        Self {
+            target,
+            begin: Instant::now(),
+            bar,
+            lines: Mutex::new(vec![Line::default(); jobs]),
+            crash: Mutex::new(None),
+            last: Mutex::new(vec![String::new(); jobs]),
+            printed: Mutex::new(Instant::now()),
         }
-        Some(parsed)
+    }
+
+    fn figures(&self) -> Figures {
+        sum(&lock(&self.lines), self.begin.elapsed())
+    }
+
+    /// A line of a process's standard error, where libFuzzer speaks.
+    fn heard(&self, job: usize, line: String) {
+        if let Some(path) = written(&line) {
+            *lock(&self.crash) = Some(path);
+        }
+        if lock(&self.lines)[job].read(&line) {
+            self.show();
+        } else if !line.trim().is_empty() {
+            lock(&self.last)[job] = line;
+        }
+    }
+
+    fn show(&self) {
+        self.bar.set_position(self.begin.elapsed().as_secs());
+        self.bar.set_message(self.figures().to_string());
+        let mut printed = lock(&self.printed);
+        if self.bar.is_hidden() && printed.elapsed() >= PULSE {
+            *printed = Instant::now();
+            println!("{:<10} {} so far", self.target, self.figures());
+        }
+    }
+
+    /// Reads all that a process says.
+    fn follow(&self, job: usize, said: impl Read, counted: impl Read + Send) -> io::Result<()> {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for line in BufReader::new(counted).lines().map_while(Result::ok) {
+                    if let Some(Ok(count)) = line.strip_prefix(OPERATIONS).map(str::parse) {
+                        lock(&self.lines)[job].operations = count;
+                    }
+                }
+            });
+            BufReader::new(said).split(b'\n').try_for_each(|line| {
+                self.heard(job, String::from_utf8_lossy(&line?).into_owned());
+                Ok(())
+            })
+        })
     }
 }
 
-/// `fuzz/...` of the project, made if it is not there.
-fn folder(path: &str) -> Result<PathBuf, String> {
-    let folder = project::root().join("fuzz").join(path);
-    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    Ok(folder)
-}
-
-/// Runs a target in `options.jobs` processes that share what they find.
+/// Runs a target in `options.jobs` processes that share what they find; the
+/// first crash ends them all.
 pub(super) fn run(build: &Binaries, target: &str, options: &Options) -> Result<Ended, String> {
-    let found = folder(&format!("target/corpus/{target}"))?;
-    let artifacts = folder(&format!("artifacts/{target}"))?;
-    let begin = Instant::now();
-    let bar = ProgressBar::new(options.seconds).with_style(
-        ProgressStyle::with_template("{prefix:<10} {wide_bar} {pos}/{len} s {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    bar.set_prefix(target.to_owned());
-    let lines = Mutex::new(vec![Line::default(); options.jobs as usize]);
-    let crash = Mutex::new(None);
+    let fail = |error: io::Error| format!("{target}: {error}");
+    let mut command = command(build, target, options)?;
+    let watch = Watch::new(target, options);
+    let children = Mutex::new(Vec::new());
+    let mut pipes = Vec::new();
+    for _ in 0..options.jobs {
+        let mut child = command.spawn().map_err(fail)?;
+        pipes.push(child.stderr.take().zip(child.stdout.take()));
+        lock(&children).push(child);
+    }
     let result = thread::scope(|scope| {
-        let jobs: Vec<_> = (0..options.jobs as usize)
-            .map(|job| {
-                let (found, artifacts) = (&found, &artifacts);
-                let (lines, crash, bar) = (&lines, &crash, &bar);
-                scope.spawn(move || -> io::Result<()> {
-                    let mut child = start(build, target, options, found, artifacts)?;
-                    let Some(output) = child.stderr.take() else {
+        let readers: Vec<_> = pipes
+            .into_iter()
+            .enumerate()
+            .map(|(job, pipes)| {
+                let (watch, children) = (&watch, &children);
+                scope.spawn(move || {
+                    let Some((said, counted)) = pipes else {
                         return Ok(());
                     };
-                    for line in BufReader::new(output).lines() {
-                        let line = line?;
-                        if let Some(path) = written(&line) {
-                            *crash.lock().unwrap_or_else(|lock| lock.into_inner()) = Some(path);
-                        }
-                        if let Some(line) = Line::parse(&line) {
-                            let mut lines = lines.lock().unwrap_or_else(|lock| lock.into_inner());
-                            lines[job] = line;
-                            bar.set_position(begin.elapsed().as_secs());
-                            bar.set_message(sum(&lines, begin.elapsed()).to_string());
-                        }
+                    watch.follow(job, said, counted)?;
+                    if lock(&watch.crash).is_some() {
+                        // One that has ended already cannot be killed: fine.
+                        lock(children)
+                            .iter_mut()
+                            .for_each(|child| drop(child.kill()));
                     }
-                    child.wait().map(|_| ())
+                    Ok(())
                 })
             })
             .collect();
-        jobs.into_iter().try_for_each(|job| match job.join() {
-            Ok(result) => result,
-            Err(_) => Err(io::Error::other("a thread panicked")),
-        })
+        readers
+            .into_iter()
+            .try_for_each(|reader| match reader.join() {
+                Ok(result) => result,
+                Err(_) => Err(io::Error::other("a thread panicked")),
+            })
     });
-    bar.finish_and_clear();
-    result.map_err(|error| format!("{target}: {error}"))?;
-    let lines = lines.into_inner().unwrap_or_else(|lock| lock.into_inner());
+    watch.bar.finish_and_clear();
+    result.map_err(fail)?;
+    let mut children = lock(&children);
+    ended(&watch, &mut children)
+}
+
+/// Waits for processes; one that fails must have written an input.
+fn ended(watch: &Watch<'_>, children: &mut [Child]) -> Result<Ended, String> {
+    let crash = lock(&watch.crash).clone();
+    for (job, child) in children.iter_mut().enumerate() {
+        let status = child
+            .wait()
+            .map_err(|error| format!("{}: {error}", watch.target))?;
+        if !status.success() && crash.is_none() {
+            let last = &lock(&watch.last)[job];
+            return Err(format!("{} ended with {status}: {last}", watch.target));
+        }
+    }
     Ok(Ended {
-        figures: sum(&lines, begin.elapsed()),
-        crash: crash.into_inner().unwrap_or_else(|lock| lock.into_inner()),
+        figures: watch.figures(),
+        crash,
     })
 }
 
-fn start(
-    build: &Binaries,
-    target: &str,
-    options: &Options,
-    found: &Path,
-    artifacts: &Path,
-) -> io::Result<Child> {
+fn command(build: &Binaries, target: &str, options: &Options) -> Result<Command, String> {
+    let artifacts = project::made(&format!("fuzz/artifacts/{target}"))?;
     let mut command = Command::new(build.path(target));
     command
         .arg(format!("-max_total_time={}", options.seconds))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .args(["-timeout=60", "-print_final_stats=1"]);
-    // The canary begins with nothing, or it would crash on a kept input.
-    if target != CANARY {
-        command.arg(found);
-        command.arg(project::root().join("fuzz/corpus").join(target));
+    if target == CANARY {
+        // It begins with nothing, or it would crash on a kept input.
+    } else if let Some(count) = options.rarely {
+        command.arg(corpus::long(target)?);
+        command.args(["-len_control=0", "-reduce_inputs=0"]);
+        command.arg(format!("-max_len={}", corpus::LONG));
+        command.env(RARELY, count.to_string());
+    } else {
+        command.arg(corpus::found(target)?);
+        command.arg(corpus::kept(target)?);
     }
-    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(command)
 }
 
 /// The input that libFuzzer says it has written.
@@ -165,59 +199,9 @@ fn written(line: &str) -> Option<PathBuf> {
     Some(PathBuf::from(path.trim()))
 }
 
-/// Inputs add up; coverage is that of the job that has most.
-fn sum(lines: &[Line], time: Duration) -> Figures {
-    let most = |of: fn(&Line) -> u64| lines.iter().map(of).max().unwrap_or(0);
-    Figures {
-        inputs: lines.iter().map(|line| line.inputs).sum(),
-        time,
-        edges: most(|line| line.edges),
-        corpus: most(|line| line.corpus),
-    }
-}
-
-/// Replaces the committed corpus by a minimal set of inputs that reach the
-/// same. Returns how many there are.
-pub(super) fn minimise(build: &Binaries, target: &str) -> Result<usize, String> {
-    let fail = |error: io::Error| format!("{target}: {error}");
-    let found = folder(&format!("target/corpus/{target}"))?;
-    let minimal = folder(&format!("target/minimal/{target}"))?;
-    fs::remove_dir_all(&minimal).map_err(fail)?;
-    fs::create_dir_all(&minimal).map_err(fail)?;
-    let kept = folder(&format!("corpus/{target}"))?;
-    let status = Command::new(build.path(target))
-        .arg("-merge=1")
-        .args([&minimal, &found, &kept])
-        .stderr(Stdio::null())
-        .status()
-        .map_err(fail)?;
-    if !status.success() {
-        return Err(format!("{target}: libFuzzer could not merge its inputs"));
-    }
-    fs::remove_dir_all(&kept).map_err(fail)?;
-    fs::create_dir_all(&kept).map_err(fail)?;
-    let mut count = 0;
-    for entry in fs::read_dir(&minimal).map_err(fail)? {
-        let from = entry.map_err(fail)?.path();
-        let name = from.file_name().unwrap_or_default().to_string_lossy();
-        let short: String = name.chars().take(12).collect();
-        fs::copy(&from, kept.join(short)).map_err(fail)?;
-        count += 1;
-    }
-    Ok(count)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Line, written};
-
-    #[test]
-    fn figures_are_read_from_lines_of_libfuzzer() {
-        let text = "#4096\tpulse  cov: 712 ft: 3093 corp: 91/20Kb lim: 63 exec/s: 512 rss: 52Mb";
-        let line = Line::parse(text).unwrap();
-        assert_eq!((line.inputs, line.edges, line.corpus), (4096, 712, 91));
-        assert!(Line::parse("INFO: Seed: 5").is_none());
-    }
+    use super::written;
 
     #[test]
     fn a_written_input_is_found() {
