@@ -67,8 +67,6 @@ pub trait Ordinal: Copy + Ord + Debug + Sealed + 'static {
     /// The padding of ends, above every key that can be looked up; also the
     /// longest length that may be asked for.
     const PAD: Self;
-    /// `self + other`, or `None` where no key has that ordinal.
-    fn checked_add(self, other: Self) -> Option<Self>;
     /// `self + other`; the caller knows that a key has that ordinal.
     fn plus(self, other: Self) -> Self;
     /// `self - other`; the caller knows that `other <= self`.
@@ -124,12 +122,6 @@ impl Sealed for Short {}
 impl Ordinal for Short {
     const ZERO: Self = Self(0);
     const PAD: Self = Self(SHORT_LIMIT);
-
-    #[inline]
-    fn checked_add(self, other: Self) -> Option<Self> {
-        let sum = self.0.checked_add(other.0)?;
-        (sum < SHORT_LIMIT).then_some(Self(sum))
-    }
 
     #[inline]
     fn plus(self, other: Self) -> Self {
@@ -203,11 +195,6 @@ macro_rules! whole_domain_ordinal {
         impl Ordinal for $int {
             const ZERO: Self = 0;
             const PAD: Self = <$int>::MAX;
-
-            #[inline]
-            fn checked_add(self, other: Self) -> Option<Self> {
-                <$int>::checked_add(self, other)
-            }
 
             #[inline]
             fn plus(self, other: Self) -> Self {

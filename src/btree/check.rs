@@ -3,7 +3,7 @@
 
 use super::inner::{Inner, Kids, each_kind};
 use super::leaf::Leaf;
-use super::{BTreeStore, Root, Summary, max_gap};
+use super::{BTreeStore, Root, Summary};
 use crate::key::{Key, Ordinal};
 use crate::run::Run;
 use crate::store::RangeStore;
@@ -90,7 +90,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         );
         assert_eq!(
             self.max_gap,
-            max_gap(self.gaps[..len].iter().copied()),
+            self.gaps[..len].iter().copied().fold(R::ZERO, R::max),
             "T5: longest gap"
         );
         Found {

@@ -113,22 +113,27 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         }
     }
 
+    /// The longest gap that ends in child `c`.
+    #[inline]
+    fn gap_ending_in(&self, c: usize) -> R {
+        self.gap_before(c).max(self.inside[c])
+    }
+
     /// Takes over what child `c` says of itself. Returns whether this node's
     /// own summary is another now: if not, nothing above it needs to know.
     #[inline]
     pub(crate) fn refresh(&mut self, c: usize) -> bool {
-        let kid = self.kid_summary(c);
-        let last = self.len() - 1;
-        let outer =
-            (c == 0 && self.firsts[c] != kid.first) | (c == last && self.lasts[c] != kid.last);
-        (self.firsts[c], self.lasts[c], self.inside[c]) = (kid.first, kid.last, kid.gap);
-        let mut now = self.gap_before(c).max(kid.gap);
-        let mut was = mem::replace(&mut self.gaps[c], now);
-        if c < last {
-            let above = self.firsts[c + 1].minus(kid.last).max(self.inside[c + 1]);
+        let (first, last) = (self.firsts[c], self.lasts[c]);
+        let mut was = self.gaps[c];
+        self.take_over(c);
+        let mut now = self.gaps[c];
+        let top = self.len() - 1;
+        if c < top {
+            let above = self.gap_ending_in(c + 1);
             now = now.max(above);
             was = was.max(mem::replace(&mut self.gaps[c + 1], above));
         }
+        let outer = (c == 0 && self.firsts[c] != first) | (c == top && self.lasts[c] != last);
         let before = self.max_gap;
         if now >= before {
             self.max_gap = now;
@@ -139,10 +144,11 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     }
 
     /// Fills the columns of child `c`; those of the child before are right.
+    #[inline]
     fn take_over(&mut self, c: usize) {
         let kid = self.kid_summary(c);
         (self.firsts[c], self.lasts[c], self.inside[c]) = (kid.first, kid.last, kid.gap);
-        self.gaps[c] = self.gap_before(c).max(kid.gap);
+        self.gaps[c] = self.gap_ending_in(c);
     }
 
     /// Recomputes every summary from the children.
@@ -186,7 +192,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         (self.lasts[F - 1], self.firsts[F - 1]) = (R::PAD, R::ZERO);
         (self.inside[F - 1], self.gaps[F - 1]) = (R::ZERO, R::ZERO);
         if c < self.len() {
-            self.gaps[c] = self.gap_before(c).max(self.inside[c]);
+            self.gaps[c] = self.gap_ending_in(c);
         }
         self.max_gap = R::longest(&self.gaps, self.len());
     }
@@ -203,7 +209,8 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     /// Shares the entries of leaf `c` with one beside it, if that leaves some
     /// room in both. The node's own summary stays.
     fn even_out(&mut self, c: usize) -> bool {
-        let most = B - (B / 4).max(4).min(B);
+        // Two slots in each, as after a merge; a quarter, so that it lasts.
+        let most = B.saturating_sub((B / 4).max(4));
         let Kids::Leaves(kids) = &mut self.kids else {
             return false;
         };

@@ -94,20 +94,28 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Curso
     /// Before the first entry of the leaf that follows, that of `key` at first.
     #[inline(never)]
     fn next_above(at: Option<Self>, root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
-        match at {
-            Some(cursor) => cursor.neighbour(1).or_else(|| match root {
-                Root::Leaf(_) => None,
-                Root::Inner(_) => Self::above(root, key),
-            }),
-            None => Self::above(root, key),
-        }
+        Self::next(at, 1, || Self::above(root, key))
     }
 
     /// Behind the last entry of the leaf before, that of `key` at first.
     #[inline(never)]
     fn next_below(at: Option<Self>, root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
-        let next = at.and_then(|cursor| cursor.neighbour(-1));
-        next.or_else(|| Self::below(root, key))
+        Self::next(at, -1, || Self::below(root, key))
+    }
+
+    /// The next leaf in the same node, or else from the root.
+    #[inline]
+    fn next(
+        at: Option<Self>,
+        step: isize,
+        from_root: impl FnOnce() -> Option<Self>,
+    ) -> Option<Self> {
+        match at {
+            None => from_root(),
+            // The root is a leaf.
+            Some(Self { parent: None, .. }) => None,
+            Some(cursor) => cursor.neighbour(step).or_else(from_root),
+        }
     }
 
     /// The leaf `step` children further in the same node.

@@ -128,17 +128,6 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         self.max_gap = self.longest_gap();
     }
 
-    /// Brings the longest gap up to date where gaps of up to `was` have become
-    /// gaps of up to `now`.
-    #[inline]
-    pub(crate) fn regap_to(&mut self, was: R, now: R) {
-        if now >= self.max_gap {
-            self.max_gap = now;
-        } else if was >= self.max_gap {
-            self.rescan();
-        }
-    }
-
     /// The longest gap between two entries, computed from them.
     #[inline]
     pub(crate) fn longest_gap(&self) -> R {
@@ -281,6 +270,10 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
     #[inline]
     fn regap(&mut self, was: R, slots: Range<usize>) {
         let now = self.longest_before(slots);
-        self.regap_to(was, now);
+        if now >= self.max_gap {
+            self.max_gap = now;
+        } else if was >= self.max_gap {
+            self.rescan();
+        }
     }
 }

@@ -71,12 +71,6 @@ struct Summary<R> {
     gap: R,
 }
 
-/// The longest of some gaps, zero if there is none.
-#[inline]
-fn max_gap<R: Ordinal>(gaps: impl Iterator<Item = R>) -> R {
-    gaps.fold(R::ZERO, R::max)
-}
-
 #[derive(Debug)]
 enum Root<R, V, const B: usize, const F: usize> {
     Leaf(Owned<Leaf<R, V, B>>),
@@ -95,8 +89,8 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Root<R, V
 /// A B+-tree with a gap index: every operation is O(log n), placement as well.
 ///
 /// `B` entries fit in a leaf, `F` children in an inner node; both are between 3
-/// and 64. The defaults come from measurements of a prototype; small ones serve
-/// tests. A store without entries owns no memory.
+/// and 64. The defaults come from measurements; small ones serve tests. A store
+/// without entries owns no memory.
 #[derive(Debug)]
 pub struct BTreeStore<K: Key, V, const B: usize = 32, const F: usize = 48> {
     root: Option<Root<K::Ordinal, V, B, F>>,
@@ -199,7 +193,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
             .max(high.minus(extent.last));
         let query = GapQuery::new(K::len_from_ordinal(len)).within(window);
         let start = self.find(&Fit::new(&query)?, query.order)?;
-        Some(keys(start, start.checked_add(len)?))
+        Some(keys(start, start.plus(len)))
     }
 
     fn try_insert(&mut self, range: Range<K>, value: V) -> Result<(), AllocError> {

@@ -27,17 +27,13 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         f: &mut impl FnMut(R, R, &mut V),
         len: &mut usize,
     ) -> Result<(), Refused> {
-        let bottom = Some(self.starts[0]);
-        let touches_below = floor == bottom && bottom >= Some(start);
-        if touches_below || limit.is_some_and(|limit| end >= limit) {
+        if self.touches_below(start, floor) || limit.is_some_and(|limit| end >= limit) {
             return Err(Refused::Spread);
         }
         if !self.has_room(2) && !self.has_room(self.slots_to_update(start, end)) {
             return Err(Refused::Full);
         }
-        let before = self.len();
-        self.update_pieces(start, end, f);
-        *len = *len + self.len() - before;
+        self.update_counted(start, end, f, len);
         Ok(())
     }
 
@@ -51,15 +47,34 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         f: &mut impl FnMut(R, R, &mut V),
         len: &mut usize,
     ) -> Option<R> {
-        let (bottom, stop) = (self.starts[0], end.min(self.starts[self.len() - 1]));
-        let touches_below = floor == Some(bottom) && bottom >= start;
-        if touches_below || start >= stop {
+        let stop = end.min(self.starts[self.len() - 1]);
+        if self.touches_below(start, floor) || start >= stop {
             return None;
         }
-        let before = self.len();
-        self.update_pieces(start, stop, f);
-        *len = *len + self.len() - before;
+        self.update_counted(start, stop, f, len);
         Some(stop)
+    }
+
+    /// Whether the first entry is in a range from `start` and adjacent to what
+    /// ends at `floor`, in the leaf before.
+    #[inline]
+    fn touches_below(&self, start: R, floor: Option<R>) -> bool {
+        let bottom = self.starts[0];
+        floor == Some(bottom) && bottom >= start
+    }
+
+    /// Updates the pieces and keeps count of the entries.
+    #[inline]
+    fn update_counted(
+        &mut self,
+        start: R,
+        end: R,
+        f: &mut impl FnMut(R, R, &mut V),
+        len: &mut usize,
+    ) {
+        let before = self.len();
+        self.update_pieces(start, end, f);
+        *len = *len + self.len() - before;
     }
 
     /// Gives a piece of one entry a value that no neighbour in another leaf
@@ -83,14 +98,8 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         f: &mut impl FnMut(R, R, &mut V),
         len: &mut usize,
     ) -> Result<(), Refused> {
-        let c = R::rank_up_to(&self.lasts, self.len(), start);
-        if c >= self.len() {
+        let Some((c, floor)) = self.kid_above(start, floor) else {
             return Ok(());
-        }
-        let floor = if c > 0 {
-            Some(self.lasts[c - 1])
-        } else {
-            floor
         };
         let limit = self.limit(c, limit);
         each_kind!(&mut self.kids, kids => {
@@ -106,16 +115,19 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         f: &mut impl FnMut(R, R, &mut V),
         len: &mut usize,
     ) -> Option<R> {
-        let c = R::rank_up_to(&self.lasts, self.len(), start);
-        if c >= self.len() {
-            return None;
-        }
-        let floor = if c > 0 {
-            Some(self.lasts[c - 1])
-        } else {
-            floor
-        };
+        let (c, floor) = self.kid_above(start, floor)?;
         each_kind!(&mut self.kids, kids => kids[c].update_inside((start, end), floor, f, len))
+    }
+
+    /// The first child that ends after `key`, and the last end before it.
+    #[inline]
+    fn kid_above(&self, key: R, floor: Option<R>) -> Option<(usize, Option<R>)> {
+        let c = R::rank_up_to(&self.lasts, self.len(), key);
+        let floor = match c.checked_sub(1) {
+            Some(below) => Some(self.lasts[below]),
+            None => floor,
+        };
+        (c < self.len()).then_some((c, floor))
     }
 
     /// [`Leaf::put_piece`] in the leaf that contains `start`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
+use indicatif::HumanCount;
 
 /// How a check ended.
 pub(super) enum Ended {
@@ -95,18 +96,7 @@ impl Row {
 
 /// A number with its thousands apart.
 fn grouped(number: Option<u64>) -> String {
-    let Some(number) = number else {
-        return "-".to_owned();
-    };
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    number.map_or_else(|| "-".to_owned(), |number| HumanCount(number).to_string())
 }
 
 /// All rows in Markdown.
