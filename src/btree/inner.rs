@@ -123,17 +123,19 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     /// own summary is another now: if not, nothing above it needs to know.
     #[inline]
     pub(crate) fn refresh(&mut self, c: usize) -> bool {
-        let (first, last) = (self.firsts[c], self.lasts[c]);
-        let mut was = self.gaps[c];
-        self.take_over(c);
-        let mut now = self.gaps[c];
-        let top = self.len() - 1;
-        if c < top {
-            let above = self.gap_ending_in(c + 1);
+        // Not by `take_over`: what is known of the child stays in registers.
+        let kid = self.kid_summary(c);
+        let last = self.len() - 1;
+        let outer =
+            (c == 0 && self.firsts[c] != kid.first) | (c == last && self.lasts[c] != kid.last);
+        (self.firsts[c], self.lasts[c], self.inside[c]) = (kid.first, kid.last, kid.gap);
+        let mut now = self.gap_before(c).max(kid.gap);
+        let mut was = mem::replace(&mut self.gaps[c], now);
+        if c < last {
+            let above = self.firsts[c + 1].minus(kid.last).max(self.inside[c + 1]);
             now = now.max(above);
             was = was.max(mem::replace(&mut self.gaps[c + 1], above));
         }
-        let outer = (c == 0 && self.firsts[c] != first) | (c == top && self.lasts[c] != last);
         let before = self.max_gap;
         if now >= before {
             self.max_gap = now;
@@ -144,7 +146,6 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     }
 
     /// Fills the columns of child `c`; those of the child before are right.
-    #[inline]
     fn take_over(&mut self, c: usize) {
         let kid = self.kid_summary(c);
         (self.firsts[c], self.lasts[c], self.inside[c]) = (kid.first, kid.last, kid.gap);
