@@ -81,9 +81,10 @@ fn command(arguments: &Arguments, resume: bool, tests: &[&str]) -> Command {
     if resume {
         command.arg("--iterate");
     }
-    command.arg("--").arg("--lib");
+    // Not behind `--`: those would choose the tests that run, after all were built.
+    command.arg("--cargo-arg=--lib");
     for test in tests {
-        command.args(["--test", test]);
+        command.arg(format!("--cargo-arg=--test={test}"));
     }
     command
 }
