@@ -102,21 +102,35 @@ impl Mapping {
 /// A linear offset is kept as `offset - address`, modulo 2^64. All pages of a
 /// mapping share that number, so cutting one needs no arithmetic, and two
 /// adjacent mappings of one file share it exactly if they are contiguous.
+///
+/// Three words, since they are copied often: two halves that were stored apart
+/// are slow to load as one word.
 #[derive(Clone, Copy, Debug)]
 pub struct PageMapping {
     /// A verbatim offset, or a linear one less its address.
     base: u64,
-    prot: Prot,
-    flags: u32,
-    fd: i32,
-    /// [`LINEAR`] and [`ORIGINAL`].
-    marks: u32,
+    /// The protection, and the flags in the high half.
+    access: u64,
+    /// The file, and in the high half [`LINEAR`] and [`ORIGINAL`].
+    file: u64,
 }
 
 /// Mark of a [`PageMapping`] whose offset is linear.
-const LINEAR: u32 = 1;
+const LINEAR: u64 = 1 << 32;
 /// Mark of a [`PageMapping`] that is [`original`](Mapping::original).
-const ORIGINAL: u32 = 2;
+const ORIGINAL: u64 = 2 << 32;
+
+/// A word of two halves.
+#[inline]
+fn word(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}
+
+/// The halves of a word, low and high.
+#[inline]
+fn halves(word: u64) -> (u32, u32) {
+    (word as u32, (word >> 32) as u32)
+}
 
 impl PageMapping {
     /// What to keep for `mapping` if it starts at `addr`.
@@ -130,39 +144,38 @@ impl PageMapping {
             offset_rule,
             original,
         } = *mapping;
-        let original = if original { ORIGINAL } else { 0 };
-        let (base, linear) = match offset_rule {
-            OffsetRule::Linear => (offset.wrapping_sub(addr), LINEAR),
-            OffsetRule::Verbatim => (offset, 0),
+        let mut file = u64::from(fd.cast_unsigned());
+        if original {
+            file |= ORIGINAL;
+        }
+        let base = match offset_rule {
+            OffsetRule::Linear => {
+                file |= LINEAR;
+                offset.wrapping_sub(addr)
+            }
+            OffsetRule::Verbatim => offset,
         };
         Self {
             base,
-            prot,
-            flags,
-            fd,
-            marks: original | linear,
+            access: word(prot.0, flags),
+            file,
         }
     }
 
     /// The mapping of a run of these pages that starts at `addr`.
     #[inline]
     pub(super) fn at(self, addr: u64) -> Mapping {
-        let Self {
-            base,
-            prot,
-            flags,
-            fd,
-            ..
-        } = self;
-        let (offset, offset_rule) = if self.marks & LINEAR == 0 {
-            (base, OffsetRule::Verbatim)
+        let (prot, flags) = halves(self.access);
+        let (fd, _) = halves(self.file);
+        let (offset, offset_rule) = if self.file & LINEAR == 0 {
+            (self.base, OffsetRule::Verbatim)
         } else {
-            (base.wrapping_add(addr), OffsetRule::Linear)
+            (self.base.wrapping_add(addr), OffsetRule::Linear)
         };
         Mapping {
-            prot,
+            prot: Prot(prot),
             flags,
-            fd,
+            fd: fd.cast_signed(),
             offset,
             offset_rule,
             original: self.is_original(),
@@ -171,17 +184,18 @@ impl PageMapping {
 
     #[inline]
     pub(super) fn set_prot(&mut self, prot: Prot) {
-        self.prot = prot;
+        let (_, flags) = halves(self.access);
+        self.access = word(prot.0, flags);
     }
 
     #[inline]
     pub(super) fn set_original(&mut self) {
-        self.marks |= ORIGINAL;
+        self.file |= ORIGINAL;
     }
 
     #[inline]
     pub(super) fn is_original(self) -> bool {
-        self.marks & ORIGINAL != 0
+        self.file & ORIGINAL != 0
     }
 }
 
@@ -190,11 +204,7 @@ impl PageMapping {
 impl PartialEq for PageMapping {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        let words = (self.prot.0 ^ other.prot.0)
-            | (self.flags ^ other.flags)
-            | (self.fd ^ other.fd).cast_unsigned()
-            | (self.marks ^ other.marks);
-        u64::from(words) | (self.base ^ other.base) == 0
+        (self.base ^ other.base) | (self.access ^ other.access) | (self.file ^ other.file) == 0
     }
 }
 

@@ -40,6 +40,24 @@ pub(crate) enum Refused {
     Spread,
 }
 
+/// Bounds of a piece, and its value where that stays in the tree as well.
+type Piece<R, V> = (R, R, Option<V>);
+
+/// Takes the new entry out again if the sink panics: only the piece that was
+/// reported is gone then.
+struct TakeBack<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> {
+    leaf: &'a mut Leaf<R, V, B>,
+    start: R,
+    end: R,
+}
+
+impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Drop for TakeBack<'_, R, V, B> {
+    fn drop(&mut self) {
+        let carved = self.leaf.carve(self.start, self.end, &mut |_, _, _| ());
+        debug_assert!(carved.is_ok(), "it joined no more than one neighbour");
+    }
+}
+
 /// What an edit takes down to the leaf and brings back.
 #[derive(Debug)]
 pub(crate) struct Edit<V, const B: usize> {
@@ -89,30 +107,76 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         }
         let old = (self.len() > 0).then(|| self.summary());
         let before = self.len();
-        if edit.reports && !self.carve_for(start, end, report) {
-            return Err(Refused::Full);
-        }
-        let low = self.ends_below(start);
-        let high = self.starts_up_to(low, end);
-        self.put_slots(low..high, start, end, edit)?;
+        let mut piece = None;
+        let touched = if edit.reports {
+            let mut low = self.ends_up_to(start);
+            let mut high = self.starts_below(low, end);
+            if high - low == 1 {
+                piece = self.sole_piece(low, start, end, edit);
+            }
+            if low < high && piece.is_none() {
+                low += self.carve_for(low..high, start, end, report)?;
+                high = low;
+            }
+            low -= usize::from(low > 0 && self.ends[low - 1] == start);
+            high += usize::from(high < self.len() && self.starts[high] == end);
+            low..high
+        } else {
+            let low = self.ends_below(start);
+            low..self.starts_up_to(low, end)
+        };
+        self.put_slots(touched, start, end, edit)?;
         edit.len = edit.len + self.len() - before;
-        Ok(old != Some(self.summary()))
+        let changed = old != Some(self.summary());
+        if let Some((bottom, top, value)) = piece
+            && let Some(value) = value.or_else(|| edit.old.pop())
+        {
+            let back = TakeBack {
+                leaf: self,
+                start,
+                end,
+            };
+            report(bottom, top, value);
+            mem::forget(back);
+        }
+        Ok(changed)
     }
 
-    /// Carves `[start, end)` if there will be room for the entry that replaces
-    /// what was there; returns whether there is.
-    fn carve_for(&mut self, start: R, end: R, report: &mut impl FnMut(R, R, V)) -> bool {
-        let low = self.ends_up_to(start);
-        let high = self.starts_below(low, end);
-        if low == high {
-            return true;
-        }
-        let cut_low = usize::from(self.starts[low] < start);
-        let cut_high = usize::from(self.ends[high - 1] > end);
+    /// The one piece in the way, if it can be reported when the new entry is in
+    /// its place: then nothing moves twice. Without a value where the entry is
+    /// replaced as a whole, by nothing longer: the value comes out then.
+    #[inline]
+    fn sole_piece(&self, slot: usize, start: R, end: R, edit: &Edit<V, B>) -> Option<Piece<R, V>> {
+        let joins = |other: usize| self.values.get(other).is_some_and(|value| edit.is(value));
+        let (bottom, top) = (self.starts[slot], self.ends[slot]);
+        let whole = start <= bottom && top <= end;
+        let alone = !(whole && (slot.checked_sub(1).is_some_and(joins) || joins(slot + 1)));
+        (alone && !joins(slot)).then(|| {
+            let value = (!whole).then(|| self.values[slot].clone());
+            (bottom.max(start), top.min(end), value)
+        })
+    }
+
+    /// Carves `[start, end)` out of the slots that overlap it, if there will be
+    /// room for the entry that replaces what was there. Returns how many slots
+    /// of them are left below it.
+    fn carve_for(
+        &mut self,
+        slots: Range<usize>,
+        start: R,
+        end: R,
+        report: &mut impl FnMut(R, R, V),
+    ) -> Result<usize, Refused> {
+        let cut_low = usize::from(self.starts[slots.start] < start);
+        let cut_high = usize::from(self.ends[slots.end - 1] > end);
         // What is cut stays; all else gives its slot to the new entry.
         let stays = cut_low + cut_high;
-        self.has_room((1 + stays).saturating_sub(high - low))
-            && self.carve_slots(low..high, start, end, report).is_ok()
+        let room = self.has_room((1 + stays).saturating_sub(slots.len()));
+        if room && self.carve_slots(slots, start, end, report).is_ok() {
+            Ok(cut_low)
+        } else {
+            Err(Refused::Full)
+        }
     }
 
     /// Overwrites where `touched` are the slots that overlap `[start, end)` or

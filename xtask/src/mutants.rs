@@ -43,7 +43,7 @@ const THOROUGH: [&str; 8] = [
 ];
 
 /// Seconds; without a limit a mutant that loops stops everything.
-const TIMEOUT: &str = "60";
+const TIMEOUT: &str = "15";
 
 /// Exit status 1 if a mutant survives.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {

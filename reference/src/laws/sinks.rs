@@ -20,7 +20,18 @@ pub(super) fn all<K: Position, S: RangeStore<K, char>>() {
 const BEFORE: [Entry; 4] = [(0..10, 'a'), (10..20, 'b'), (20..30, 'a'), (40..50, 'c')];
 
 /// Ranges that cut none, one or both of the outer entries.
-const RANGES: [Range<u8>; 8] = [0..50, 5..45, 3..7, 10..20, 10..41, 0..10, 29..60, 5..15];
+const RANGES: [Range<u8>; 10] = [
+    0..50,
+    5..45,
+    3..7,
+    10..20,
+    10..41,
+    0..10,
+    29..60,
+    5..15,
+    10..13,
+    30..45,
+];
 
 /// The entries of `before` with `range` carved out up to `end`, and the pieces
 /// that are taken.
@@ -119,11 +130,15 @@ fn a_panicking_sink_keeps_what_was_not_reported<K: Position, S: RangeStore<K, ch
             let mut s: S = store(&BEFORE);
             expect_panic(|| s.remove_with(keys(range.clone()), |_, _| sink(&mut pieces)));
             expect(&s, &left);
-            // The new value is not inserted: its range is not all free yet.
-            let mut pieces = 0;
-            let mut s: S = store(&BEFORE);
-            expect_panic(|| s.insert_with(keys(range.clone()), 'z', |_, _| sink(&mut pieces)));
-            expect(&s, &left);
+            // The new value is not inserted, whatever neighbour it would join.
+            for value in ['a', 'b', 'c', 'z'] {
+                let mut pieces = 0;
+                let mut s: S = store(&BEFORE);
+                expect_panic(|| {
+                    s.insert_with(keys(range.clone()), value, |_, _| sink(&mut pieces))
+                });
+                expect(&s, &left);
+            }
         }
     }
 }
