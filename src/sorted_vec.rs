@@ -433,7 +433,9 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
         }
         assert_eq!(self.blocks.len(), self.len.div_ceil(BLOCK), "blocks");
         for (block, &gap) in self.blocks.iter().enumerate() {
-            assert_eq!(gap, self.block_gap(block), "gap of block {block}");
+            let slots = block * BLOCK..self.len.min((block + 1) * BLOCK);
+            let longest = slots.map(|slot| self.gap_before(slot)).max();
+            assert_eq!(Some(gap), longest, "gap of block {block}");
         }
     }
 }
@@ -489,3 +491,43 @@ impl<K: Key, V> DoubleEndedIterator for Entries<'_, K, V> {
 }
 
 impl<K: Key, V> FusedIterator for Entries<'_, K, V> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::expect_refused;
+
+    type Store = SortedVecStore<u16, u8>;
+
+    /// Entries of four keys, six apart, more than a block of them.
+    fn store() -> Store {
+        let mut store = Store::EMPTY;
+        for i in 0..BLOCK as u16 + 20 {
+            store.insert(10 * i..10 * i + 4, 1);
+        }
+        store.check();
+        store
+    }
+
+    #[test]
+    fn check_refuses_what_breaks_an_invariant() {
+        type Break = fn(&mut Store);
+        let breaks: [(&str, Break); 10] = [
+            ("starts", |s| s.starts.push(s.starts[19])),
+            ("ends", |s| s.ends.push(s.ends[19])),
+            ("values", |s| s.values.push(1)),
+            ("index is of another length", |s| s.indexed -= 1),
+            ("L1: empty entry", |s| s.ends[3] = s.starts[3]),
+            ("L1, L2: slot 4", |s| s.ends[3] = s.ends[4]),
+            ("L3: slot 4", |s| s.ends[3] = s.starts[4]),
+            ("blocks", |s| s.blocks.push(s.blocks[0])),
+            ("gap of block 0", |s| s.blocks[0] = Ordinal::ZERO),
+            ("gap of block 1", |s| s.blocks[1] = Ordinal::PAD),
+        ];
+        for (message, spoil) in breaks {
+            let mut broken = store();
+            spoil(&mut broken);
+            expect_refused(message, || broken.check());
+        }
+    }
+}

@@ -564,3 +564,27 @@ fn region(grid: &Grid, pages: &Range<Page>, value: PageMapping) -> Region {
         mapping: value.at(addr),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::expect_refused;
+
+    fn space() -> AddrSpace {
+        let mut space = AddrSpace::new(0, 0x8000, 0x1000).expect("a space");
+        let data = Mapping::anonymous(Prot::READ, 0);
+        space.map_at(0x4000, 0x4000, data, |_| ()).expect("inside");
+        space.check();
+        space
+    }
+
+    #[test]
+    fn check_refuses_wrong_totals_and_pages_outside() {
+        let mut broken = space();
+        broken.mapped += 1;
+        expect_refused("pages counted", || broken.check());
+        let mut broken = space();
+        broken.grid = Grid::new(0, 0x7000, 0x1000).expect("a grid");
+        expect_refused("is past the end", || broken.check());
+    }
+}

@@ -374,7 +374,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
     }
 
     /// Puts a node with one child on top.
-    fn raise(&mut self) -> Result<(), AllocError> {
+    pub(super) fn raise(&mut self) -> Result<(), AllocError> {
         let mut top = match &self.root {
             Some(Root::Inner(_)) => Inner::try_over_inners()?,
             _ => Inner::try_over_leaves()?,

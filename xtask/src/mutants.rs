@@ -31,14 +31,17 @@ pub(crate) struct Arguments {
 const QUICK: [&str; 1] = ["short"];
 
 /// Tests for what survives those.
-const THOROUGH: [&str; 8] = [
-    "addr_space",
+const THOROUGH: [&str; 11] = [
     "range_map",
+    "traits",
+    "addr_space",
     "placement",
     "hostile",
     "libmmap",
     "regressions",
     "conformance",
+    "panics",
+    "oom",
     "lockstep",
 ];
 
