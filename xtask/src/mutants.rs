@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 }
 
 /// Tests that compile in seconds and see nearly everything.
-const QUICK: [&str; 1] = ["short"];
+const QUICK: [&str; 2] = ["short", "balance"];
 
 /// Tests for what survives those.
 const THOROUGH: [&str; 11] = [
