@@ -2,6 +2,7 @@
 //! that it shares with `BTreeMap`.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -225,6 +226,11 @@ fn equality_and_hash_compare_ranges_and_values() {
     other.insert(7..9, "x");
     assert_ne!(longer, sample());
     assert_ne!(other, sample());
+    let hash =
+        |map: &RangeMap<i32, &str>| BuildHasherDefault::<DefaultHasher>::default().hash_one(map);
+    assert_eq!(hash(&same), hash(&sample()));
+    assert_ne!(hash(&longer), hash(&sample()));
+    assert_ne!(hash(&other), hash(&sample()));
     let set = HashSet::from([sample(), same, longer, other, RangeMap::new()]);
     assert_eq!(set.len(), 4);
 }
@@ -262,6 +268,7 @@ fn iterators_meet_in_the_middle_and_stay_there() {
     assert_eq!(exhaust(map.gaps(-3..20)), [-3..0, 5..7, 12..20]);
     assert_eq!(exhaust(map.overlapping(4..8)), [(0..5, &"a"), (7..9, &"b")]);
     assert_eq!(map.clone().into_iter().len(), 3);
+    assert_eq!(map.clone().into_iter().next_back(), Some((9..12, "c")));
     assert_eq!(exhaust(map.into_iter()), entries);
 }
 
