@@ -510,6 +510,25 @@ mod tests {
     }
 
     #[test]
+    fn edits_beside_the_border_of_a_block_update_both() {
+        for i in BLOCK as u16 - 2..BLOCK as u16 + 2 {
+            for cut in [
+                10 * i..10 * i + 1,
+                10 * i + 2..10 * i + 4,
+                10 * i..10 * i + 4,
+            ] {
+                let mut store = store();
+                store.remove(cut);
+                store.check();
+            }
+            let mut store = store();
+            store.update(10 * i + 1..10 * i + 2, |_, value| *value = 2);
+            store.insert(10 * i + 5..10 * i + 7, 3);
+            store.check();
+        }
+    }
+
+    #[test]
     fn check_refuses_what_breaks_an_invariant() {
         type Break = fn(&mut Store);
         let breaks: [(&str, Break); 10] = [
