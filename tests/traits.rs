@@ -3,7 +3,10 @@
 
 use std::error::Error;
 
-use gaptree::{BTreeStore, GapQuery, Order, RangeStore, SortedVecStore, SpaceError};
+use gaptree::{
+    AddrSpace, BTreeStore, GapQuery, Mapping, Order, Page, PageMapping, Prot, RangeStore,
+    SortedVecStore, SpaceError,
+};
 
 /// Two entries on an engine made in each way there is.
 fn is_empty_then_clones_its_entries<S: RangeStore<u32, char>>(made: [S; 2]) {
@@ -53,6 +56,26 @@ macro_rules! copies {
 copies! {
     entries_of_the_tree_can_be_copied: BTreeStore<u32, char, 4, 4>;
     entries_of_the_sorted_vector_can_be_copied: SortedVecStore<u32, char>;
+}
+
+#[test]
+fn the_sorted_vector_knows_how_many_entries_are_left() {
+    let mut space = AddrSpace::<SortedVecStore<Page, PageMapping>>::with_engine(0, 1 << 20, 1)
+        .expect("a space");
+    let mut store = SortedVecStore::<u32, char>::new();
+    for start in 0..100_u32 {
+        store.insert(2 * start..2 * start + 1, 'a');
+        let data = Mapping::anonymous(Prot::READ, start);
+        space.map_any(None, 1, data).expect("there is room");
+    }
+    assert_eq!(store.iter().size_hint(), (100, Some(100)));
+    let mut left = store.overlapping(10..20);
+    left.next();
+    assert_eq!(left.size_hint(), (4, Some(4)));
+    assert_eq!(space.regions().size_hint(), (100, Some(100)));
+    let mut left = space.regions_in(10, 10);
+    left.next_back();
+    assert_eq!(left.size_hint(), (9, Some(9)));
 }
 
 #[test]
