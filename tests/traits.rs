@@ -79,6 +79,14 @@ fn the_sorted_vector_knows_how_many_entries_are_left() {
 }
 
 #[test]
+fn protections_are_sets_of_bits() {
+    assert_eq!(Prot::READ | Prot::WRITE, Prot(3));
+    assert_eq!(Prot(3) | Prot::READ, Prot(3));
+    assert!(Prot(3).contains(Prot::WRITE) && Prot(3).contains(Prot::NONE));
+    assert!(!Prot(3).contains(Prot(5)));
+}
+
+#[test]
 fn a_query_asks_for_a_phase() {
     let mut store = BTreeStore::<u32, char>::new();
     store.insert(0..10, 'a');
