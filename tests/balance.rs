@@ -154,3 +154,28 @@ fn an_inner_node_below_a_half_merges_if_an_eighth_stays_free() {
     assert_eq!(store.shape()[..2], [1, 42]);
     store.check();
 }
+
+#[test]
+fn small_nodes_leave_two_slots_free_when_they_merge() {
+    let mut store = appended::<4, 4>(6);
+    remove(&mut store, 2..3);
+    remove(&mut store, 4..6);
+    assert_eq!(lens(&store), [2, 1]);
+    remove(&mut store, 1..2);
+    assert_eq!(store.shape(), [0, 2]);
+    // Inner nodes of 3 leaves of 3 entries.
+    let mut store = appended::<4, 4>(27);
+    remove(&mut store, 6..9);
+    remove(&mut store, 12..18);
+    assert_eq!(lens(&store), [2, 1, 3]);
+}
+
+#[test]
+fn an_entry_that_grows_after_a_merge_shortens_the_gap_behind_it() {
+    // The range leaves six entries in the second leaf, which joins the first;
+    // it is then added to an entry with others behind it.
+    let mut store = leaves(&[12, 31]);
+    store.insert(114..558, 1);
+    assert_eq!(store.shape(), [0, 18]);
+    store.check();
+}
