@@ -123,6 +123,12 @@ fn cases<S: RangeStore<u64, u8>>() -> Vec<Case<S>> {
         case("insert_with inside one", |s, pieces| {
             s.try_insert_with(41..42, 3, |piece, value| pieces.push((piece, value)))
         }),
+        case("insert_with over an end and a start", |s, pieces| {
+            s.try_insert_with(42..51, 3, |piece, value| pieces.push((piece, value)))
+        }),
+        case("insert_with over a start", |s, pieces| {
+            s.try_insert_with(45..51, 3, |piece, value| pieces.push((piece, value)))
+        }),
         case("insert_with over several", |s, pieces| {
             s.try_insert_with(41..75, 3, |piece, value| pieces.push((piece, value)))
         }),
