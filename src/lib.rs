@@ -38,6 +38,8 @@ extern crate alloc;
 extern crate std;
 
 mod addr_space;
+#[cfg(test)]
+mod broken;
 mod btree;
 #[cfg(feature = "capi")]
 pub mod capi;

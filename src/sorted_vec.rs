@@ -495,19 +495,12 @@ impl<K: Key, V> FusedIterator for Entries<'_, K, V> {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::expect_refused;
+    use crate::broken::{comb, expect_each_refused};
 
     type Store = SortedVecStore<u16, u8>;
 
-    /// Entries of four keys, six apart, more than a block of them.
-    fn store() -> Store {
-        let mut store = Store::EMPTY;
-        for i in 0..BLOCK as u16 + 20 {
-            store.insert(10 * i..10 * i + 4, 1);
-        }
-        store.check();
-        store
-    }
+    /// More than a block of entries.
+    const ENTRIES: u16 = BLOCK as u16 + 20;
 
     #[test]
     fn edits_beside_the_border_of_a_block_update_both() {
@@ -517,11 +510,11 @@ mod tests {
                 10 * i + 2..10 * i + 4,
                 10 * i..10 * i + 4,
             ] {
-                let mut store = store();
+                let mut store: Store = comb(ENTRIES);
                 store.remove(cut);
                 store.check();
             }
-            let mut store = store();
+            let mut store: Store = comb(ENTRIES);
             store.update(10 * i + 1..10 * i + 2, |_, value| *value = 2);
             store.insert(10 * i + 5..10 * i + 7, 3);
             store.check();
@@ -530,23 +523,20 @@ mod tests {
 
     #[test]
     fn check_refuses_what_breaks_an_invariant() {
-        type Break = fn(&mut Store);
-        let breaks: [(&str, Break); 10] = [
-            ("starts", |s| s.starts.push(s.starts[19])),
-            ("ends", |s| s.ends.push(s.ends[19])),
-            ("values", |s| s.values.push(1)),
-            ("index is of another length", |s| s.indexed -= 1),
-            ("L1: empty entry", |s| s.ends[3] = s.starts[3]),
-            ("L1, L2: slot 4", |s| s.ends[3] = s.ends[4]),
-            ("L3: slot 4", |s| s.ends[3] = s.starts[4]),
-            ("blocks", |s| s.blocks.push(s.blocks[0])),
-            ("gap of block 0", |s| s.blocks[0] = Ordinal::ZERO),
-            ("gap of block 1", |s| s.blocks[1] = Ordinal::PAD),
-        ];
-        for (message, spoil) in breaks {
-            let mut broken = store();
-            spoil(&mut broken);
-            expect_refused(message, || broken.check());
-        }
+        expect_each_refused::<Store>(
+            ENTRIES,
+            &[
+                ("starts", |s| s.starts.push(s.starts[19])),
+                ("ends", |s| s.ends.push(s.ends[19])),
+                ("values", |s| s.values.push(1)),
+                ("index is of another length", |s| s.indexed -= 1),
+                ("L1: empty entry", |s| s.ends[3] = s.starts[3]),
+                ("L1, L2: slot 4", |s| s.ends[3] = s.ends[4]),
+                ("L3: slot 4", |s| s.ends[3] = s.starts[4]),
+                ("blocks", |s| s.blocks.push(s.blocks[0])),
+                ("gap of block 0", |s| s.blocks[0] = Ordinal::ZERO),
+                ("gap of block 1", |s| s.blocks[1] = Ordinal::PAD),
+            ],
+        );
     }
 }

@@ -486,15 +486,3 @@ where
 }
 
 impl<'a, K: Key, V: 'a, I: Iterator<Item = (Range<K>, &'a V)>> FusedIterator for Gaps<K, I> {}
-
-/// Runs a check that must panic with a message that starts like this.
-#[cfg(test)]
-pub(crate) fn expect_refused(message: &str, check: impl FnOnce()) {
-    let check = std::panic::AssertUnwindSafe(check);
-    let panic = std::panic::catch_unwind(check).expect_err(message);
-    let said = match panic.downcast_ref::<std::string::String>() {
-        Some(said) => said.as_str(),
-        None => panic.downcast_ref::<&str>().expect("a text"),
-    };
-    assert!(said.contains(message), "{said}, not {message}");
-}

@@ -53,13 +53,7 @@ fn leaves(lens_wanted: &[u32]) -> Tree {
     store
 }
 
-/// Puts an entry between the first two of leaf `i`.
-fn insert_into(store: &mut Tree, i: u32) {
-    let start = 310 * i + 5;
-    store.insert(start..start + 3, 2);
-}
-
-/// The same until the leaf has 32 entries, one for each entry there was room for.
+/// Puts so many entries into leaf `i`, each behind one of its lowest.
 fn fill(store: &mut Tree, i: u32, entries: u32) {
     for entry in 0..entries {
         let start = 310 * i + 10 * entry + 5;
@@ -80,7 +74,7 @@ fn filling_in_order_leaves_one_slot_free_in_each_leaf() {
 #[test]
 fn a_full_leaf_is_split_in_half() {
     let mut store = leaves(&[31, 31]);
-    insert_into(&mut store, 0);
+    fill(&mut store, 0, 1);
     assert_eq!(lens(&store), [32, 31]);
     fill(&mut store, 0, 2);
     assert_eq!(lens(&store), [17, 16, 31]);

@@ -568,7 +568,7 @@ fn region(grid: &Grid, pages: &Range<Page>, value: PageMapping) -> Region {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::expect_refused;
+    use crate::broken::expect_refused;
 
     fn space() -> AddrSpace {
         let mut space = AddrSpace::new(0, 0x8000, 0x1000).expect("a space");

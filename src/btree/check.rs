@@ -133,21 +133,14 @@ impl<R: Ordinal, V, const B: usize, const F: usize> Inner<R, V, B, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broken::expect_each_refused;
     use crate::key::Short;
-    use crate::store::expect_refused;
 
     type Store = BTreeStore<u16, u8, 3, 3>;
     type Node = Inner<Short, u8, 3, 3>;
 
-    /// Three levels: entries of four keys, six apart.
-    fn store() -> Store {
-        let mut store = Store::EMPTY;
-        for i in 0..20 {
-            store.insert(10 * i..10 * i + 4, 1);
-        }
-        store.check();
-        store
-    }
+    /// Three levels of them.
+    const ENTRIES: u16 = 20;
 
     fn root(store: &mut Store) -> &mut Node {
         match &mut store.root {
@@ -176,99 +169,98 @@ mod tests {
         }
     }
 
-    type Break = fn(&mut Store);
-
-    fn expect_each_refused(breaks: &[(&str, Break)]) {
-        for (message, spoil) in breaks {
-            let mut broken = store();
-            spoil(&mut broken);
-            expect_refused(message, || broken.check());
-        }
-    }
-
     #[test]
     fn check_refuses_a_broken_leaf() {
-        expect_each_refused(&[
-            ("T4: empty leaf", |s| leaf(s, 0).set_len(0)),
-            ("T1: detached", |s| leaf(s, 0).values.push(1)),
-            ("T1: empty entry", |s| {
-                let leaf = leaf(s, 0);
-                leaf.ends[0] = leaf.starts[0];
-            }),
-            ("T1: order", |s| {
-                let leaf = leaf(s, 0);
-                leaf.ends[0] = leaf.ends[1];
-            }),
-            ("T2: padding of a leaf", |s| leaf(s, 0).starts[2] = Short(1)),
-            ("T2: padding of a leaf", |s| leaf(s, 0).ends[2] = Short(99)),
-            ("T3", |s| leaf(s, 0).max_gap = Short(7)),
-            ("T5: summary of child 1", |s| {
-                let leaf = leaf(s, 1);
-                leaf.starts[0] = leaf.starts[0].minus(Short(1));
-            }),
-        ]);
+        expect_each_refused::<Store>(
+            ENTRIES,
+            &[
+                ("T4: empty leaf", |s| leaf(s, 0).set_len(0)),
+                ("T1: detached", |s| leaf(s, 0).values.push(1)),
+                ("T1: empty entry", |s| {
+                    let leaf = leaf(s, 0);
+                    leaf.ends[0] = leaf.starts[0];
+                }),
+                ("T1: order", |s| {
+                    let leaf = leaf(s, 0);
+                    leaf.ends[0] = leaf.ends[1];
+                }),
+                ("T2: padding of a leaf", |s| leaf(s, 0).starts[2] = Short(1)),
+                ("T2: padding of a leaf", |s| leaf(s, 0).ends[2] = Short(99)),
+                ("T3", |s| leaf(s, 0).max_gap = Short(7)),
+                ("T5: summary of child 1", |s| {
+                    let leaf = leaf(s, 1);
+                    leaf.starts[0] = leaf.starts[0].minus(Short(1));
+                }),
+            ],
+        );
     }
 
     #[test]
     fn check_refuses_a_broken_inner_node() {
-        expect_each_refused(&[
-            ("T4: inner node without", |s| {
-                node(s).kids = Kids::Leaves(Default::default());
-            }),
-            ("T5: summary", |s| node(s).firsts[1] = Short(1)),
-            ("T5: summary", |s| node(s).lasts[0] = Short(1)),
-            ("T5: summary", |s| node(s).inside[0] = Short(1)),
-            ("T5: gap that ends in child 0", |s| {
-                node(s).gaps[0] = Short(7)
-            }),
-            ("T5: gap that ends in child 1", |s| {
-                node(s).gaps[1] = Short(5)
-            }),
-            ("T5: longest gap", |s| node(s).max_gap = Short(7)),
-            ("T2: key padding", |s| node(s).lasts[2] = Short(1)),
-            ("T2: key padding", |s| node(s).firsts[2] = Short(1)),
-            ("T2: gap padding", |s| node(s).gaps[2] = Short(1)),
-            ("T2: gap padding", |s| node(s).inside[2] = Short(1)),
-            ("T1: order of children", |s| {
-                let node = node(s);
-                node.firsts.swap(0, 1);
-                node.lasts.swap(0, 1);
-                match &mut node.kids {
-                    Kids::Leaves(kids) => kids.swap(0, 1),
-                    Kids::Inners(_) => unreachable!("they are leaves"),
-                }
-            }),
-        ]);
+        expect_each_refused::<Store>(
+            ENTRIES,
+            &[
+                ("T4: inner node without", |s| {
+                    node(s).kids = Kids::Leaves(Default::default());
+                }),
+                ("T5: summary", |s| node(s).firsts[1] = Short(1)),
+                ("T5: summary", |s| node(s).lasts[0] = Short(1)),
+                ("T5: summary", |s| node(s).inside[0] = Short(1)),
+                ("T5: gap that ends in child 0", |s| {
+                    node(s).gaps[0] = Short(7)
+                }),
+                ("T5: gap that ends in child 1", |s| {
+                    node(s).gaps[1] = Short(5)
+                }),
+                ("T5: longest gap", |s| node(s).max_gap = Short(7)),
+                ("T2: key padding", |s| node(s).lasts[2] = Short(1)),
+                ("T2: key padding", |s| node(s).firsts[2] = Short(1)),
+                ("T2: gap padding", |s| node(s).gaps[2] = Short(1)),
+                ("T2: gap padding", |s| node(s).inside[2] = Short(1)),
+                ("T1: order of children", |s| {
+                    let node = node(s);
+                    node.firsts.swap(0, 1);
+                    node.lasts.swap(0, 1);
+                    match &mut node.kids {
+                        Kids::Leaves(kids) => kids.swap(0, 1),
+                        Kids::Inners(_) => unreachable!("they are leaves"),
+                    }
+                }),
+            ],
+        );
     }
 
     #[test]
     fn check_refuses_a_broken_tree() {
-        expect_each_refused(&[
-            ("T4: root with one child", |s| s.raise().expect("memory")),
-            ("T4: depth", |s| {
-                let Kids::Inners(kids) = &mut root(s).kids else {
-                    unreachable!("there are three levels");
-                };
-                let mut over = Node::try_over_inners().expect("memory");
-                let kid = kids.pop().expect("a child");
-                match &mut over.kids {
-                    Kids::Inners(kids) => kids.push(kid),
-                    Kids::Leaves(_) => unreachable!("made over inner nodes"),
-                }
-                over.refresh_all();
-                kids.push(over);
-            }),
-            ("T6", |s| s.len += 1),
-            ("T7", |s| {
-                let mut entries = s.iter();
-                let (first, value) = entries.next().expect("an entry");
-                let (range, _) = entries.next().expect("two");
-                let value = *value;
-                s.insert(first.end..range.start, 2);
-                let leaf = leaf(s, 0);
-                let slot = leaf.values.iter().position(|&value| value == 2);
-                leaf.values[slot.expect("it is there")] = value;
-            }),
-        ]);
+        expect_each_refused::<Store>(
+            ENTRIES,
+            &[
+                ("T4: root with one child", |s| s.raise().expect("memory")),
+                ("T4: depth", |s| {
+                    let Kids::Inners(kids) = &mut root(s).kids else {
+                        unreachable!("there are three levels");
+                    };
+                    let mut over = Node::try_over_inners().expect("memory");
+                    let kid = kids.pop().expect("a child");
+                    match &mut over.kids {
+                        Kids::Inners(kids) => kids.push(kid),
+                        Kids::Leaves(_) => unreachable!("made over inner nodes"),
+                    }
+                    over.refresh_all();
+                    kids.push(over);
+                }),
+                ("T6", |s| s.len += 1),
+                ("T7", |s| {
+                    let mut entries = s.iter();
+                    let (first, value) = entries.next().expect("an entry");
+                    let (range, _) = entries.next().expect("two");
+                    let value = *value;
+                    s.insert(first.end..range.start, 2);
+                    let leaf = leaf(s, 0);
+                    let slot = leaf.values.iter().position(|&value| value == 2);
+                    leaf.values[slot.expect("it is there")] = value;
+                }),
+            ],
+        );
     }
 }

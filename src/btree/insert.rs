@@ -43,6 +43,10 @@ pub(crate) enum Refused {
 /// Bounds of a piece, and its value where that stays in the tree as well.
 type Piece<R, V> = (R, R, Option<V>);
 
+/// The slots that an insertion overlaps or is adjacent to, and a piece that is
+/// reported when it is done.
+type Way<R, V> = (Range<usize>, Option<Piece<R, V>>);
+
 /// Takes the new entry out again if the sink panics: only the piece that was
 /// reported is gone then.
 struct TakeBack<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> {
@@ -107,23 +111,11 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         }
         let old = (self.len() > 0).then(|| self.summary());
         let before = self.len();
-        let mut piece = None;
-        let touched = if edit.reports {
-            let mut low = self.ends_up_to(start);
-            let mut high = self.starts_below(low, end);
-            if high - low == 1 {
-                piece = self.sole_piece(low, start, end, edit);
-            }
-            if low < high && piece.is_none() {
-                low += self.carve_for(low..high, start, end, report)?;
-                high = low;
-            }
-            low -= usize::from(low > 0 && self.ends[low - 1] == start);
-            high += usize::from(high < self.len() && self.starts[high] == end);
-            low..high
+        let (touched, piece) = if edit.reports {
+            self.make_way(start, end, edit, report)?
         } else {
             let low = self.ends_below(start);
-            low..self.starts_up_to(low, end)
+            (low..self.starts_up_to(low, end), None)
         };
         self.put_slots(touched, start, end, edit)?;
         edit.len = edit.len + self.len() - before;
@@ -142,9 +134,35 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         Ok(changed)
     }
 
+    /// Reports and carves what is in `[start, end)`, except a sole piece that can
+    /// be reported later. Returns the slots that then overlap the range or are
+    /// adjacent to it, and that piece.
+    #[inline]
+    fn make_way(
+        &mut self,
+        start: R,
+        end: R,
+        edit: &Edit<V, B>,
+        report: &mut impl FnMut(R, R, V),
+    ) -> Result<Way<R, V>, Refused> {
+        let mut low = self.ends_up_to(start);
+        let mut high = self.starts_below(low, end);
+        let piece = match high - low {
+            1 => self.sole_piece(low, start, end, edit),
+            _ => None,
+        };
+        if low < high && piece.is_none() {
+            low += self.carve_for(low..high, start, end, report)?;
+            high = low;
+        }
+        low -= usize::from(low > 0 && self.ends[low - 1] == start);
+        high += usize::from(high < self.len() && self.starts[high] == end);
+        Ok((low..high, piece))
+    }
+
     /// The one piece in the way, if it can be reported when the new entry is in
-    /// its place: then nothing moves twice. Without a value where the entry is
-    /// replaced as a whole, by nothing longer: the value comes out then.
+    /// its place: then nothing moves twice. Without a value if its entry goes as
+    /// a whole: the value comes out when it is replaced.
     #[inline]
     fn sole_piece(&self, slot: usize, start: R, end: R, edit: &Edit<V, B>) -> Option<Piece<R, V>> {
         let joins = |other: usize| self.values.get(other).is_some_and(|value| edit.is(value));
