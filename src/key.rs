@@ -85,6 +85,10 @@ pub trait Ordinal: Copy + Ord + Debug + Sealed + 'static {
     fn rank_below<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize;
     /// How many of the first `len` ends of a sorted, padded column are at most `x`.
     fn rank_up_to<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize;
+    /// The same, in the way that suits look-ups which do not wait for each other.
+    fn rank_up_to_at_once<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
+        Self::rank_up_to(column, len, x)
+    }
     /// A bit for each of the first `len` gaps of a padded column that is at least
     /// `want` long, for `want` above zero.
     fn long_enough<const N: usize>(gaps: &[Self; N], len: usize, want: Self) -> u64;
@@ -162,6 +166,11 @@ impl Ordinal for Short {
     fn rank_up_to<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
         // A key is below 2^62, so its successor is no more than the padding.
         simd::rank_below(column, len, Self(x.0 + 1))
+    }
+
+    #[inline]
+    fn rank_up_to_at_once<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
+        simd::rank_below_at_once(column, len, Self(x.0 + 1))
     }
 
     #[inline]

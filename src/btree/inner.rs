@@ -93,6 +93,22 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         }
     }
 
+    /// The leaf of the first entry that ends after `key`.
+    ///
+    /// By itself, so that what is left of a look-up is short enough to become
+    /// part of its caller.
+    #[inline(never)]
+    pub(crate) fn leaf_above(&self, key: R) -> Option<&Leaf<R, V, B>> {
+        let mut inner = self;
+        loop {
+            let c = R::rank_up_to(&inner.lasts, inner.len(), key);
+            match &inner.kids {
+                Kids::Inners(kids) => inner = kids.get(c)?,
+                Kids::Leaves(kids) => return Some(kids.get(c)?),
+            }
+        }
+    }
+
     /// How many children start before `key`.
     #[inline]
     pub(crate) fn starting_below(&self, key: R) -> usize {

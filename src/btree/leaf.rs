@@ -61,7 +61,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     /// The entry that contains `key`.
     #[inline]
     pub(crate) fn get(&self, key: R) -> Option<(R, R, &V)> {
-        self.entry(self.ends_up_to(key))
+        self.entry(R::rank_up_to_at_once(&self.ends, self.len, key))
             .filter(|&(start, ..)| start <= key)
     }
 

@@ -104,22 +104,6 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         Self::EMPTY
     }
 
-    /// The leaf of the first entry that ends after `key`.
-    #[inline]
-    fn leaf_above(&self, key: K::Ordinal) -> Option<&Leaf<K::Ordinal, V, B>> {
-        let mut inner = match self.root.as_ref()? {
-            Root::Leaf(leaf) => return Some(leaf),
-            Root::Inner(inner) => inner,
-        };
-        loop {
-            let c = K::Ordinal::rank_up_to(&inner.lasts, inner.len(), key);
-            match &inner.kids {
-                inner::Kids::Inners(kids) => inner = kids.get(c)?,
-                inner::Kids::Leaves(kids) => return Some(kids.get(c)?),
-            }
-        }
-    }
-
     /// The first entry that ends after `key`.
     #[inline]
     fn entry_above(&self, key: K::Ordinal) -> Option<(K::Ordinal, K::Ordinal, &V)> {
@@ -157,7 +141,11 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
     #[inline]
     fn get(&self, key: K) -> Option<(Range<K>, &V)> {
         let key = key.to_ordinal();
-        self.leaf_above(key)?.get(key).map(iter::item)
+        let leaf: &Leaf<_, _, B> = match self.root.as_ref()? {
+            Root::Leaf(leaf) => leaf,
+            Root::Inner(inner) => inner.leaf_above(key)?,
+        };
+        leaf.get(key).map(iter::item)
     }
 
     fn overlapping(&self, range: Range<K>) -> Entries<'_, K, V, B, F> {
