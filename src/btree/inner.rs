@@ -101,12 +101,18 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     pub(crate) fn leaf_above(&self, key: R) -> Option<&Leaf<R, V, B>> {
         let mut inner = self;
         loop {
-            let c = R::rank_up_to(&inner.lasts, inner.len(), key);
+            let c = inner.lasts_up_to(key);
             match &inner.kids {
                 Kids::Inners(kids) => inner = kids.get(c)?,
                 Kids::Leaves(kids) => return Some(kids.get(c)?),
             }
         }
+    }
+
+    /// How many children end at `key` or below.
+    #[inline]
+    pub(crate) fn lasts_up_to(&self, key: R) -> usize {
+        R::rank_up_to(&self.lasts, self.len(), key)
     }
 
     /// How many children start before `key`.

@@ -299,7 +299,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         let c = if to > from {
             R::rank_below(&self.lasts, self.len(), from)
         } else {
-            R::rank_up_to(&self.lasts, self.len(), from)
+            self.lasts_up_to(from)
         };
         each_kind!(&mut self.kids, kids => { kids[c].stretch(from, to); });
         self.refresh(c)

@@ -55,7 +55,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         report: &mut impl FnMut(R, R, V),
         len: &mut usize,
     ) -> Result<Option<Carved<R>>, Full> {
-        let c = R::rank_up_to(&self.lasts, self.len(), start);
+        let c = self.lasts_up_to(start);
         if c >= self.len() || self.firsts[c] >= end {
             return Ok(None);
         }
@@ -77,7 +77,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     /// Recomputes the summaries on the path to the leaf that was being edited
     /// at `key`, and unlinks what has become empty.
     fn repair(&mut self, key: R) {
-        let c = R::rank_up_to(&self.lasts, self.len(), key).min(self.len() - 1);
+        let c = self.lasts_up_to(key).min(self.len() - 1);
         if let Kids::Inners(kids) = &mut self.kids {
             kids[c].repair(key);
         }

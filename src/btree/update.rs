@@ -122,7 +122,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     /// The first child that ends after `key`, and the last end before it.
     #[inline]
     fn kid_above(&self, key: R, floor: Option<R>) -> Option<(usize, Option<R>)> {
-        let c = R::rank_up_to(&self.lasts, self.len(), key);
+        let c = self.lasts_up_to(key);
         let floor = match c.checked_sub(1) {
             Some(below) => Some(self.lasts[below]),
             None => floor,
@@ -132,7 +132,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
 
     /// [`Leaf::put_piece`] in the leaf that contains `start`.
     fn put_piece(&mut self, start: R, end: R, value: V, len: &mut usize) -> [Option<V>; 2] {
-        let c = R::rank_up_to(&self.lasts, self.len(), start);
+        let c = self.lasts_up_to(start);
         each_kind!(&mut self.kids, kids => kids[c].put_piece(start, end, value, len))
     }
 }
