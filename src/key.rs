@@ -159,18 +159,19 @@ impl Ordinal for Short {
 
     #[inline]
     fn rank_below<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
-        simd::rank_below(column, len, x)
+        simd::rank(column, len, |key| key < x)
     }
 
     #[inline]
     fn rank_up_to<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
         // A key is below 2^62, so its successor is no more than the padding.
-        simd::rank_below(column, len, Self(x.0 + 1))
+        Self::rank_below(column, len, Self(x.0 + 1))
     }
 
     #[inline]
     fn rank_up_to_at_once<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
-        simd::rank_below_at_once(column, len, Self(x.0 + 1))
+        // A key is below 2^62, so its successor is no more than the padding.
+        simd::rank_at_once(column, len, Self(x.0 + 1))
     }
 
     #[inline]
@@ -237,12 +238,15 @@ macro_rules! whole_domain_ordinal {
 
             #[inline]
             fn rank_below<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
-                column[..len].partition_point(|&key| key < x)
+                simd::rank(column, len, |key| key < x)
             }
 
             #[inline]
             fn rank_up_to<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
-                column[..len].partition_point(|&key| key <= x)
+                match x.checked_add(1) {
+                    Some(next) => Self::rank_below(column, len, next),
+                    None => len,
+                }
             }
 
             #[inline]

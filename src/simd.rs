@@ -1,7 +1,7 @@
 //! The loops that decide the tree's speed: the position of a key among a node's
 //! keys, the gaps of a node that are long enough, and the longest of them.
 //!
-//! 1. `rank_below` counts keys below `x` without a branch. Every eighth key is
+//! 1. `rank` counts keys below something without a branch. Every eighth key is
 //!    compared first; that leaves one block of eight. Compared one by one, their
 //!    sum is there sooner; compared at once, they take fewer instructions.
 //! 2. The gap masks take the sign bits of sixteen differences at a time and
@@ -12,7 +12,8 @@
 //! beside scalar twins that serve other targets and `--cfg gaptree_scalar`, and
 //! that tests compare them with. docs/decisions/0004 has what each is worth.
 //!
-//! All of it needs [`Short`]'s limit of 2^62: no difference overflows its sign.
+//! All but `rank` needs [`Short`]'s limit of 2^62: no difference overflows its
+//! sign.
 
 use crate::key::Short;
 
@@ -22,48 +23,47 @@ const EIGHT: usize = 8;
 /// How many gaps the scans look at before they ask whether there are more.
 const SIXTEEN: usize = 16;
 
-/// How many keys of the column are below `x`. Unused slots hold the padding,
-/// which is above every key.
+/// How many keys of the column are below something. Unused slots hold the
+/// padding, which is above every key.
 #[inline]
-pub(crate) fn rank_below<const N: usize>(column: &[Short; N], len: usize, x: Short) -> usize {
-    rank_by(column, len, x, |keys| one_by_one(keys, x))
-}
-
-/// The same in fewer instructions, but later: for the last step of a look-up,
-/// which the next look-up need not wait for.
-#[inline]
-pub(crate) fn rank_below_at_once<const N: usize>(
-    column: &[Short; N],
+pub(crate) fn rank<T: Copy, const N: usize>(
+    column: &[T; N],
     len: usize,
-    x: Short,
+    below: impl Fn(T) -> bool + Copy,
 ) -> usize {
-    rank_by(column, len, x, |keys| at_once(keys, x))
+    rank_by(column, len, below, |keys| one_by_one(keys, below))
 }
 
-/// The rank, when `below` says how many keys of a block are below `x`.
+/// How many keys are below `x`, in fewer instructions, but later: for the last
+/// step of a look-up, which the next look-up need not wait for.
 #[inline]
-fn rank_by<const N: usize>(
-    column: &[Short; N],
+pub(crate) fn rank_at_once<const N: usize>(column: &[Short; N], len: usize, x: Short) -> usize {
+    rank_by(column, len, |key| key < x, |keys| at_once(keys, x))
+}
+
+/// The rank, when `last` counts the keys of a block that are below.
+#[inline]
+fn rank_by<T: Copy, const N: usize>(
+    column: &[T; N],
     len: usize,
-    x: Short,
-    below: impl FnOnce(&[Short; EIGHT]) -> usize,
+    below: impl Fn(T) -> bool + Copy,
+    last: impl FnOnce(&[T; EIGHT]) -> usize,
 ) -> usize {
     if !N.is_multiple_of(EIGHT) {
-        return one_by_one(column, x);
+        return one_by_one(column, below);
     }
     let mut block = 0;
     if len > EIGHT {
         for sample in 1..N / EIGHT {
-            block += usize::from(column[EIGHT * sample - 1] < x);
+            block += usize::from(below(column[EIGHT * sample - 1]));
         }
     }
-    EIGHT * block + below(&column.as_chunks().0[block])
+    EIGHT * block + last(&column.as_chunks().0[block])
 }
 
-/// How many keys are below `x`.
 #[inline]
-fn one_by_one(keys: &[Short], x: Short) -> usize {
-    keys.iter().map(|&key| usize::from(key < x)).sum()
+fn one_by_one<T: Copy>(keys: &[T], below: impl Fn(T) -> bool) -> usize {
+    keys.iter().map(|&key| usize::from(below(key))).sum()
 }
 
 /// How many of eight sorted keys are below `x`.
@@ -72,7 +72,7 @@ fn at_once(keys: &[Short; EIGHT], x: Short) -> usize {
     #[cfg(all(target_arch = "x86_64", not(gaptree_scalar)))]
     return sse2::below(keys, x.0);
     #[cfg(not(all(target_arch = "x86_64", not(gaptree_scalar))))]
-    one_by_one(keys, x)
+    one_by_one(keys, |key| key < x)
 }
 
 /// A bit for each gap of a padded column that is at least `want` long, for
@@ -271,8 +271,8 @@ mod sse2 {
 #[cfg(test)]
 mod tests {
     use super::{
-        Short, between, long_enough, long_enough_between, longest, longest_between, one_by_one,
-        rank_below, rank_below_at_once, scalar_longest, scalar_mask,
+        Short, between, long_enough, long_enough_between, longest, longest_between, rank,
+        rank_at_once, scalar_longest, scalar_mask,
     };
     use crate::key::{Ordinal, SHORT_LIMIT};
 
@@ -333,10 +333,39 @@ mod tests {
 
             let x = Short(value(&mut next));
             let obvious = ends.partition_point(|&key| key < x);
-            assert_eq!(rank_below(&ends, len, x), obvious);
-            assert_eq!(rank_below_at_once(&ends, len, x), obvious);
-            assert_eq!(one_by_one(&ends, x), obvious);
+            assert_eq!(rank(&ends, len, |key| key < x), obvious);
+            assert_eq!(rank_at_once(&ends, len, x), obvious);
         }
+    }
+
+    /// The padding of a whole domain is its largest key, which can be an end.
+    fn ranks_of_a_whole_domain_are_obvious<const N: usize>() {
+        let mut next = numbers(0x9E37_79B9_7F4A_7C15 + N as u64);
+        let value = |next: &mut dyn FnMut() -> u64| match next() % 3 {
+            0 => next() % 4,
+            1 => u64::MAX - next() % 4,
+            _ => next(),
+        };
+        for _ in 0..2000 {
+            let len = (next() % (N as u64 + 1)) as usize;
+            let mut ends = [u64::PAD; N];
+            ends[..len].fill_with(|| value(&mut next));
+            ends[..len].sort_unstable();
+            let x = value(&mut next);
+            let below = ends[..len].partition_point(|&key| key < x);
+            assert_eq!(u64::rank_below(&ends, len, x), below);
+            let up_to = ends[..len].partition_point(|&key| key <= x);
+            assert_eq!(u64::rank_up_to(&ends, len, x), up_to);
+            assert_eq!(u64::rank_up_to_at_once(&ends, len, x), up_to);
+        }
+    }
+
+    #[test]
+    fn ranks_of_a_whole_domain() {
+        ranks_of_a_whole_domain_are_obvious::<3>();
+        ranks_of_a_whole_domain_are_obvious::<8>();
+        ranks_of_a_whole_domain_are_obvious::<24>();
+        ranks_of_a_whole_domain_are_obvious::<32>();
     }
 
     #[test]
