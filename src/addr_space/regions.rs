@@ -190,6 +190,13 @@ impl<'a, S: RangeStore<Page, PageMapping> + 'a> Iterator for Regions<'a, S> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.entries.size_hint()
     }
+
+    fn fold<A, F: FnMut(A, Region) -> A>(self, init: A, mut f: F) -> A {
+        let grid = self.grid;
+        self.entries.fold(init, |folded, (pages, value)| {
+            f(folded, region(&grid, &pages, *value))
+        })
+    }
 }
 
 impl<'a, S: RangeStore<Page, PageMapping> + 'a> DoubleEndedIterator for Regions<'a, S> {

@@ -214,6 +214,28 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Iterator
     fn next(&mut self) -> Option<Self::Item> {
         self.next_entry().map(item)
     }
+
+    /// Leaf by leaf, in a loop over the columns of each.
+    fn fold<A, G: FnMut(A, Self::Item) -> A>(mut self, init: A, mut f: G) -> A {
+        let mut folded = init;
+        while let Some(first) = self.next() {
+            folded = f(folded, first);
+            let Some(front) = &mut self.front else {
+                break;
+            };
+            let leaf = front.leaf;
+            let slots = front.slot..leaf.starting_below(self.high);
+            front.slot = slots.end;
+            self.low = leaf.ends[slots.end - 1];
+            let keys = leaf.starts[slots.clone()]
+                .iter()
+                .zip(&leaf.ends[slots.clone()]);
+            for ((&start, &end), value) in keys.zip(&leaf.values[slots]) {
+                folded = f(folded, item((start, end, value)));
+            }
+        }
+        folded
+    }
 }
 
 impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> DoubleEndedIterator

@@ -61,9 +61,9 @@ impl Subject for Rangemap {
 
     #[inline]
     fn for_each(&self, mut f: impl FnMut(u64, u64, Value)) {
-        for (range, value) in self.0.iter() {
-            f(range.start, range.end, *value);
-        }
+        self.0
+            .iter()
+            .for_each(|(range, value)| f(range.start, range.end, *value));
     }
 
     fn find_gap(&self, place: &Place) -> Option<u64> {
@@ -142,9 +142,9 @@ impl Subject for Nodit {
 
     #[inline]
     fn for_each(&self, mut f: impl FnMut(u64, u64, Value)) {
-        for (interval, value) in self.0.iter() {
+        self.0.iter().for_each(|(interval, value)| {
             f(*interval.start(), interval.end() + 1, *value);
-        }
+        });
     }
 
     fn find_gap(&self, place: &Place) -> Option<u64> {

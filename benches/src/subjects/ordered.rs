@@ -161,9 +161,9 @@ impl<M: OrderedMap> Subject for Ordered<M> {
 
     #[inline]
     fn for_each(&self, mut f: impl FnMut(u64, u64, Value)) {
-        for (end, slot) in self.0.above(0) {
-            f(slot.start, end, slot.value);
-        }
+        self.0
+            .above(0)
+            .for_each(|(end, slot)| f(slot.start, end, slot.value));
     }
 
     fn find_gap(&self, place: &Place) -> Option<u64> {

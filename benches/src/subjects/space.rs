@@ -128,7 +128,7 @@ impl<S: SpaceEngine> Subject for Space<S> {
 
     #[inline]
     fn for_each(&self, mut f: impl FnMut(u64, u64, Value)) {
-        for region in self.0.regions() {
+        self.0.regions().for_each(|region| {
             let Mapping {
                 prot,
                 flags,
@@ -139,7 +139,7 @@ impl<S: SpaceEngine> Subject for Space<S> {
             let start = region.addr >> SHIFT;
             let end = start + (region.len >> SHIFT);
             f(start, end, Value::new(prot.0, flags, fd, offset));
-        }
+        });
     }
 
     #[inline]

@@ -79,9 +79,9 @@ macro_rules! store_subjects {
 
             #[inline]
             fn for_each(&self, mut f: impl FnMut(u64, u64, Value)) {
-                for (range, value) in self.0.iter() {
+                self.0.iter().for_each(|(range, value)| {
                     f(range.start.number(), range.end.number(), *value);
-                }
+                });
             }
 
             #[inline]

@@ -78,6 +78,13 @@ fn expect_to_meet<T: PartialEq + std::fmt::Debug>(
     let mut taken: Vec<T> = rest.by_ref().take(front).collect();
     let copy: Vec<T> = rest.clone().collect();
     assert_eq!(copy, all[taken.len()..], "a clone of the rest");
+    let mut shorter = rest.clone();
+    let last = shorter.next_back();
+    let mut folded = Vec::new();
+    // By `fold`, which engines may do in their own way.
+    shorter.for_each(|item| folded.push(item));
+    folded.extend(last);
+    assert_eq!(folded, all[taken.len()..], "the rest, folded");
     let mut from_back: Vec<T> = std::iter::from_fn(|| rest.next_back()).collect();
     for _ in 0..2 {
         assert_eq!(rest.next(), None, "exhausted");
