@@ -522,11 +522,23 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
     /// that.
     #[inline]
     pub(crate) fn collapse(&mut self) {
-        while match &self.root {
+        if self.is_hollow() {
+            self.collapse_now();
+        }
+    }
+
+    #[inline]
+    fn is_hollow(&self) -> bool {
+        match &self.root {
             None => false,
             Some(Root::Leaf(leaf)) => leaf.len() == 0,
             Some(Root::Inner(inner)) => inner.len() < 2,
-        } {
+        }
+    }
+
+    #[cold]
+    fn collapse_now(&mut self) {
+        while self.is_hollow() {
             self.root = match self.root.take() {
                 Some(Root::Inner(inner)) => only_kid(inner),
                 _ => None,
