@@ -327,24 +327,24 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
             if *self.value(slot) == value {
                 slot += 1;
             } else {
-                self.overwrite_piece(slot, low, high, value);
-                slot = self.ends_up_to(high);
+                slot = self.overwrite_piece(slot, low, high, value);
+                slot += usize::from(self.end(slot) <= high);
             }
             from = high;
         }
     }
 
     /// Gives a piece of the entry in `slot` another value and coalesces. There
-    /// is room.
+    /// is room. Returns the slot in which the piece is then.
     #[inline]
-    fn overwrite_piece(&mut self, slot: usize, start: R, end: R, value: V) {
+    fn overwrite_piece(&mut self, slot: usize, start: R, end: R, value: V) -> usize {
         let joins = |slot: usize| *self.value(slot) == value;
         let below = slot > 0 && self.end(slot - 1) == start && joins(slot - 1);
         let above = slot + 1 < self.len() && self.start(slot + 1) == end && joins(slot + 1);
-        let whole = self.start(slot) == start && self.end(slot) == end;
-        if whole && !below && !above {
-            drop(self.replace(slot, value));
-            return;
+        let now = slot - usize::from(below) + usize::from(self.start(slot) < start);
+        if !below && !above {
+            self.split_off_piece(slot, start, end, value);
+            return now;
         }
         let touched = slot - usize::from(below)..slot + 1 + usize::from(above);
         let replaced = self.overwrite_slots(touched, start, end, value);
@@ -354,6 +354,29 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
         old.extend(replaced.ok().flatten());
         while let Some((_, _, value)) = self.next_detached() {
             old.push(value);
+        }
+        now
+    }
+
+    /// [`overwrite_piece`](Self::overwrite_piece) where it joins no neighbour.
+    #[inline]
+    fn split_off_piece(&mut self, slot: usize, start: R, end: R, value: V) {
+        match (self.start(slot) < start, self.end(slot) > end) {
+            (false, false) => drop(self.replace(slot, value)),
+            (true, false) => {
+                self.set_end(slot, start);
+                self.open(slot + 1, start, end, value);
+                self.regap(R::ZERO, slot + 1..slot + 1);
+            }
+            (false, true) => {
+                self.set_start(slot, end);
+                self.open(slot, start, end, value);
+                self.regap(R::ZERO, slot..slot + 1);
+            }
+            (true, true) => {
+                let done = self.overwrite_inside(slot, start, end, value);
+                debug_assert!(done.is_ok(), "room was made before");
+            }
         }
     }
 }
