@@ -56,16 +56,25 @@ impl<'a> Input<'a> {
 }
 
 /// In which order a double-ended iterator is taken from its two ends: the bits
-/// of the number over and over, 1 for the back.
+/// of the number over and over, 1 for the back. If the highest bit is set, but
+/// not all of them, only four steps: the rest comes by `fold`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Walk(pub u8);
 
 impl Walk {
+    fn folds(self) -> bool {
+        self.0 >= 0x80 && self.0 != 0xff
+    }
+
     /// Everything the iterator yields, taken in this order, and what both its
     /// ends answer once it is exhausted (`None`, as it is fused).
     pub fn take<T>(self, mut items: impl DoubleEndedIterator<Item = T>) -> Vec<Option<T>> {
         let mut taken = Vec::new();
         for step in 0.. {
+            if step == 4 && self.folds() {
+                items.for_each(|item| taken.push(Some(item)));
+                return taken;
+            }
             let back = self.0 >> (step % 8) & 1 == 1;
             let item = if back {
                 items.next_back()
@@ -89,6 +98,7 @@ impl fmt::Display for Walk {
         match self.0 {
             0x00 => f.write_str("forwards"),
             0xff => f.write_str("backwards"),
+            bits if self.folds() => write!(f, "from both ends {:04b}, then folded", bits & 15),
             bits => write!(f, "from both ends {bits:08b}"),
         }
     }
