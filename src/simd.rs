@@ -271,8 +271,8 @@ mod sse2 {
 #[cfg(test)]
 mod tests {
     use super::{
-        Short, between, long_enough, long_enough_between, longest, longest_between, rank,
-        rank_at_once, scalar_longest, scalar_mask,
+        Short, between, long_enough, long_enough_between, longest, longest_between, one_by_one,
+        rank, rank_at_once, scalar_longest, scalar_mask,
     };
     use crate::key::{Ordinal, SHORT_LIMIT};
 
@@ -335,6 +335,7 @@ mod tests {
             let obvious = ends.partition_point(|&key| key < x);
             assert_eq!(rank(&ends, len, |key| key < x), obvious);
             assert_eq!(rank_at_once(&ends, len, x), obvious);
+            assert_eq!(one_by_one(&ends, |key| key < x), obvious);
         }
     }
 

@@ -157,8 +157,8 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         if fit.window.0 <= self.firsts[0] && fit.window.1 >= self.lasts[len - 1] {
             return mask;
         }
-        let low = R::rank_up_to(&self.lasts, len, fit.window.0);
-        let high = R::rank_below(&self.lasts, len, fit.window.1);
+        let low = self.lasts_up_to(fit.window.0);
+        let high = self.lasts_below(fit.window.1);
         if low > high || low >= len {
             return 0;
         }

@@ -109,6 +109,12 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         }
     }
 
+    /// How many children end below `key`.
+    #[inline]
+    pub(crate) fn lasts_below(&self, key: R) -> usize {
+        R::rank_below(&self.lasts, self.len(), key)
+    }
+
     /// How many children end at `key` or below.
     #[inline]
     pub(crate) fn lasts_up_to(&self, key: R) -> usize {
@@ -118,7 +124,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     /// How many children start before `key`.
     #[inline]
     pub(crate) fn starting_below(&self, key: R) -> usize {
-        let c = R::rank_below(&self.lasts, self.len(), key);
+        let c = self.lasts_below(key);
         c + usize::from(c < self.len() && self.firsts[c] < key)
     }
 

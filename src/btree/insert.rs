@@ -254,7 +254,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     /// since appending moves nothing.
     #[inline]
     pub(crate) fn route(&self, start: R, end: R) -> usize {
-        let c = R::rank_below(&self.lasts, self.len(), start);
+        let c = self.lasts_below(start);
         if c > 0 && (c == self.len() || end < self.firsts[c]) {
             c - 1
         } else {
@@ -297,7 +297,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     /// [`Leaf::stretch`] of the entry that ends or starts at `from`.
     fn stretch(&mut self, from: R, to: R) -> bool {
         let c = if to > from {
-            R::rank_below(&self.lasts, self.len(), from)
+            self.lasts_below(from)
         } else {
             self.lasts_up_to(from)
         };

@@ -64,7 +64,7 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Curso
     /// Before the first entry that ends after `key`.
     fn above(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
         let child = |inner: &Inner<R, V, B, F>| {
-            let c = R::rank_up_to(&inner.lasts, inner.len(), key);
+            let c = inner.lasts_up_to(key);
             (c < inner.len()).then_some(c)
         };
         Self::descend(root, child, |leaf| leaf.ends_up_to(key))
