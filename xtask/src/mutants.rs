@@ -49,6 +49,9 @@ const THOROUGH: [&str; 11] = [
 /// Seconds; without a limit a mutant that loops stops everything.
 const TIMEOUT: &str = "15";
 
+/// What was to be tested, a list in JSON.
+const FOUND: &str = "target/mutants.out/mutants.json";
+
 /// What survived, one a line.
 const MISSED: &str = "target/mutants.out/missed.txt";
 
@@ -59,6 +62,10 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut survive = any_survives(command(arguments, arguments.resume, &QUICK));
+    if survive == Some(false) && matches_nothing(arguments) {
+        eprintln!("error: {}: no mutant there", arguments.files.join(", "));
+        return ExitCode::from(2);
+    }
     if survive == Some(true) && !arguments.quick {
         println!("== the other tests, on what survived");
         survive = any_survives(command(arguments, true, &THOROUGH));
@@ -72,6 +79,13 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         // It has said why: a wrong argument, or tests that fail without a change.
         None => ExitCode::FAILURE,
     }
+}
+
+/// Whether the files that were asked for have no mutant at all.
+fn matches_nothing(arguments: &Arguments) -> bool {
+    let whole = arguments.shard.is_none() && !arguments.resume && !arguments.files.is_empty();
+    let found = fs::read_to_string(project::root().join(FOUND));
+    whole && found.is_ok_and(|found| found.trim() == "[]")
 }
 
 /// Whether a mutant survives, or `None` if none was tested.
