@@ -1,68 +1,74 @@
-//! Iteration without parent pointers: a cursor holds its leaf and the node
-//! above it; past that node's last leaf it finds its way from the root, once
-//! in `F` leaves.
+//! Iteration without parent pointers: a cursor holds its leaf and those beside
+//! it in the same node; past the last of them it finds its way from the root,
+//! once in `F` leaves.
 
 use core::fmt;
 use core::iter::FusedIterator;
 use core::ops::Range;
+use core::slice;
 
 use super::Root;
 use super::inner::{Inner, Kids};
 use super::leaf::Leaf;
+use super::owned::Owned;
 use crate::key::{Key, Ordinal};
 use crate::run::Run;
 use crate::store::keys;
 
 /// A place between two entries.
-struct Cursor<'a, R, V, const B: usize, const F: usize> {
-    /// The node above the leaf, and which child the leaf is.
-    parent: Option<(&'a Inner<R, V, B, F>, usize)>,
+struct Cursor<'a, R, V, const B: usize> {
+    /// The leaves of one node, and which of them the place is in.
+    leaves: &'a [Owned<Leaf<R, V, B>>],
+    c: usize,
     leaf: &'a Leaf<R, V, B>,
     /// The slot above the place.
     slot: usize,
 }
 
-impl<R: Copy, V, const B: usize, const F: usize> Clone for Cursor<'_, R, V, B, F> {
+impl<R: Copy, V, const B: usize> Clone for Cursor<'_, R, V, B> {
     fn clone(&self) -> Self {
         Self { ..*self }
     }
 }
 
-impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Cursor<'a, R, V, B, F> {
+impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> Cursor<'a, R, V, B> {
+    fn new(
+        leaves: &'a [Owned<Leaf<R, V, B>>],
+        c: usize,
+        slot: impl Fn(&Leaf<R, V, B>) -> usize,
+    ) -> Self {
+        let leaf = &leaves[c];
+        let slot = slot(leaf);
+        Self {
+            leaves,
+            c,
+            leaf,
+            slot,
+        }
+    }
+
     /// Goes down to a leaf; `child` says which way in each node.
-    fn descend(
+    fn descend<const F: usize>(
         root: &'a Root<R, V, B, F>,
         child: impl Fn(&Inner<R, V, B, F>) -> Option<usize>,
         slot: impl Fn(&Leaf<R, V, B>) -> usize,
     ) -> Option<Self> {
         let mut inner = match root {
-            Root::Leaf(leaf) => {
-                return Some(Self {
-                    parent: None,
-                    leaf,
-                    slot: slot(leaf),
-                });
-            }
+            Root::Leaf(leaf) => return Some(Self::new(slice::from_ref(leaf), 0, slot)),
             Root::Inner(inner) => inner,
         };
         loop {
             let c = child(inner)?;
             match &inner.kids {
                 Kids::Inners(kids) => inner = &kids[c],
-                Kids::Leaves(kids) => {
-                    let leaf = &kids[c];
-                    return Some(Self {
-                        parent: Some((inner, c)),
-                        leaf,
-                        slot: slot(leaf),
-                    });
-                }
+                Kids::Leaves(kids) => return Some(Self::new(kids, c, slot)),
             }
         }
     }
 
     /// Before the first entry that ends after `key`.
-    fn above(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
+    #[inline(never)]
+    fn above<const F: usize>(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
         let child = |inner: &Inner<R, V, B, F>| {
             let c = inner.lasts_up_to(key);
             (c < inner.len()).then_some(c)
@@ -71,7 +77,8 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Curso
     }
 
     /// Behind the last entry that starts before `key`.
-    fn below(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
+    #[inline(never)]
+    fn below<const F: usize>(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
         let child = |inner: &Inner<R, V, B, F>| inner.starting_below(key).checked_sub(1);
         Self::descend(root, child, |leaf| leaf.starting_below(key))
     }
@@ -88,47 +95,15 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Curso
         self.leaf.entry(self.slot.checked_sub(1)?)
     }
 
-    // Both take and return cursors by value: an iterator whose address is not
-    // taken can live in registers.
-
-    /// Before the first entry of the leaf that follows, that of `key` at first.
-    #[inline(never)]
-    fn next_above(at: Option<Self>, root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
-        Self::next(at, 1, || Self::above(root, key))
-    }
-
-    /// Behind the last entry of the leaf before, that of `key` at first.
-    #[inline(never)]
-    fn next_below(at: Option<Self>, root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
-        Self::next(at, -1, || Self::below(root, key))
-    }
-
-    /// The next leaf in the same node, or else from the root.
-    #[inline]
-    fn next(
-        at: Option<Self>,
-        step: isize,
-        from_root: impl FnOnce() -> Option<Self>,
-    ) -> Option<Self> {
-        match at {
-            None => from_root(),
-            // The root is a leaf.
-            Some(Self { parent: None, .. }) => None,
-            Some(cursor) => cursor.neighbour(step).or_else(from_root),
-        }
-    }
-
     /// The leaf `step` children further in the same node.
+    #[inline]
     fn neighbour(&self, step: isize) -> Option<Self> {
-        let (inner, c) = self.parent?;
-        let c = c.checked_add_signed(step)?;
-        let Kids::Leaves(kids) = &inner.kids else {
-            return None;
-        };
-        let leaf = kids.get(c)?;
+        let c = self.c.checked_add_signed(step)?;
+        let leaf = self.leaves.get(c)?;
         let slot = if step < 0 { leaf.len() } else { 0 };
         Some(Self {
-            parent: Some((inner, c)),
+            leaves: self.leaves,
+            c,
             leaf,
             slot,
         })
@@ -142,8 +117,8 @@ pub struct Entries<'a, K: Key, V, const B: usize, const F: usize> {
     low: K::Ordinal,
     high: K::Ordinal,
     /// Where the next entry from below is, once that end was asked.
-    front: Option<Cursor<'a, K::Ordinal, V, B, F>>,
-    back: Option<Cursor<'a, K::Ordinal, V, B, F>>,
+    front: Option<Cursor<'a, K::Ordinal, V, B>>,
+    back: Option<Cursor<'a, K::Ordinal, V, B>>,
 }
 
 impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'a, K, V, B, F> {
@@ -168,7 +143,11 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
             Some(entry) => entry,
             None if self.low >= self.high => return None,
             None => {
-                self.front = Cursor::next_above(self.front.clone(), self.root?, self.low);
+                let beside = self.front.as_ref().and_then(|at| at.neighbour(1));
+                self.front = match beside {
+                    None => Cursor::above(self.root?, self.low),
+                    beside => beside,
+                };
                 self.front.as_ref()?.above_it()?
             }
         };
@@ -180,6 +159,15 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
         Some(entry)
     }
 
+    /// Before the first entry that ends after `low`, if that is still to come.
+    #[inline]
+    fn resume(&self, low: K::Ordinal) -> Option<Cursor<'a, K::Ordinal, V, B>> {
+        if low >= self.high {
+            return None;
+        }
+        Cursor::above(self.root?, low).filter(|at| at.above_it().is_some())
+    }
+
     /// The next entry from above.
     #[inline]
     pub(crate) fn next_entry_back(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
@@ -187,7 +175,11 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
             Some(entry) => entry,
             None if self.low >= self.high => return None,
             None => {
-                self.back = Cursor::next_below(self.back.clone(), self.root?, self.high);
+                let beside = self.back.as_ref().and_then(|at| at.neighbour(-1));
+                self.back = match beside {
+                    None => Cursor::below(self.root?, self.high),
+                    beside => beside,
+                };
                 self.back.as_ref()?.below_it()?
             }
         };
@@ -216,22 +208,32 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Iterator
     }
 
     /// Leaf by leaf, in a loop over the columns of each.
-    fn fold<A, G: FnMut(A, Self::Item) -> A>(mut self, init: A, mut f: G) -> A {
+    #[inline]
+    fn fold<A, G: FnMut(A, Self::Item) -> A>(self, init: A, mut f: G) -> A {
         let mut folded = init;
-        while let Some(first) = self.next() {
-            folded = f(folded, first);
-            let Some(front) = &mut self.front else {
-                break;
-            };
-            let leaf = front.leaf;
-            let slots = front.slot..leaf.starting_below(self.high);
-            front.slot = slots.end;
-            self.low = leaf.ends[slots.end - 1];
-            let keys = leaf.starts[slots.clone()]
-                .iter()
-                .zip(&leaf.ends[slots.clone()]);
-            for ((&start, &end), value) in keys.zip(&leaf.values[slots]) {
-                folded = f(folded, item((start, end, value)));
+        let (mut low, mut front) = (self.low, self.front.clone());
+        while let Some(at) = front.take().or_else(|| self.resume(low)) {
+            let Cursor {
+                leaves,
+                c,
+                mut slot,
+                ..
+            } = at;
+            for leaf in &leaves[c..] {
+                let whole = leaf.starts[leaf.len() - 1] < self.high;
+                let end = if whole {
+                    leaf.len()
+                } else {
+                    leaf.starting_below(self.high)
+                };
+                let keys = leaf.starts[slot..end].iter().zip(&leaf.ends[slot..end]);
+                for ((&start, &end), value) in keys.zip(&leaf.values[slot..end]) {
+                    folded = f(folded, item((start, end, value)));
+                }
+                if !whole {
+                    return folded;
+                }
+                (low, slot) = (leaf.ends[end - 1], 0);
             }
         }
         folded
