@@ -1,6 +1,7 @@
 //! An inner node: a summary of each child in columns, and the children.
 
 use core::mem;
+use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
@@ -193,35 +194,40 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         self.max_gap = R::longest(&self.gaps, self.len());
     }
 
-    /// Makes room in the columns before child `c`, or closes it.
-    fn shift(&mut self, c: usize, open: bool) {
-        for column in [
+    fn columns(&mut self) -> [&mut [R; F]; 4] {
+        [
             &mut self.lasts,
             &mut self.firsts,
             &mut self.inside,
             &mut self.gaps,
-        ] {
-            if open {
-                column[c..].rotate_right(1);
-            } else {
-                column[c..].rotate_left(1);
-            }
+        ]
+    }
+
+    /// Makes room in the columns before child `c`.
+    fn open(&mut self, c: usize) {
+        for column in self.columns() {
+            column[c..].rotate_right(1);
         }
     }
 
-    /// Takes child `c`, which is empty, out of the node.
-    pub(crate) fn unlink(&mut self, c: usize) {
-        each_kind!(&mut self.kids, kids => drop(kids.remove(c)));
-        self.close(c);
+    /// Takes children, which are empty, out of the node.
+    pub(crate) fn unlink(&mut self, gone: Range<usize>) {
+        each_kind!(&mut self.kids, kids => drop(kids.drain(gone.clone())));
+        self.close(gone);
     }
 
-    /// Closes the columns of child `c`, which is gone.
-    fn close(&mut self, c: usize) {
-        self.shift(c, false);
-        (self.lasts[F - 1], self.firsts[F - 1]) = (R::PAD, R::ZERO);
-        (self.inside[F - 1], self.gaps[F - 1]) = (R::ZERO, R::ZERO);
-        if c < self.len() {
-            self.gaps[c] = self.gap_ending_in(c);
+    /// Closes the columns of children that are gone.
+    fn close(&mut self, gone: Range<usize>) {
+        for column in self.columns() {
+            column.copy_within(gone.end.., gone.start);
+        }
+        let free = F - gone.len()..;
+        self.lasts[free.clone()].fill(R::PAD);
+        for column in [&mut self.firsts, &mut self.inside, &mut self.gaps] {
+            column[free.clone()].fill(R::ZERO);
+        }
+        if gone.start < self.len() {
+            self.gaps[gone.start] = self.gap_ending_in(gone.start);
         }
         self.max_gap = R::longest(&self.gaps, self.len());
     }
@@ -276,7 +282,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
                 kids.insert(c + 1, upper);
             }
         }
-        self.shift(c + 1, true);
+        self.open(c + 1);
         self.take_over(c);
         self.take_over(c + 1);
         self.max_gap = R::longest(&self.gaps, self.len());
@@ -335,7 +341,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
             let upper = kids.remove(lower + 1);
             kids[lower].absorb(upper.into_inner());
         });
-        self.close(lower + 1);
+        self.close(lower + 1..lower + 2);
         self.refresh(lower);
     }
 

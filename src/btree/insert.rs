@@ -335,10 +335,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         report: &mut impl FnMut(K::Ordinal, K::Ordinal, V),
     ) -> Result<(), AllocError> {
         loop {
-            let repair = Repair {
-                store: &mut *self,
-                key: start,
-            };
+            let repair = Repair { store: &mut *self };
             let put = match &mut repair.store.root {
                 None => Err(Refused::Full),
                 Some(Root::Leaf(leaf)) => leaf.put(start, end, None, edit, report),

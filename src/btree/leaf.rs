@@ -103,6 +103,15 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         self.rescan();
     }
 
+    /// Closes the columns of the first slots.
+    #[cold]
+    pub(crate) fn close_columns(&mut self, slots: usize) {
+        for (column, padding) in [(&mut self.starts, R::ZERO), (&mut self.ends, R::PAD)] {
+            column.copy_within(slots.., 0);
+            column[B - slots..].fill(padding);
+        }
+    }
+
     /// Shares the entries of both evenly with the leaf above.
     pub(crate) fn even_out(&mut self, upper: &mut Self) {
         let half = usize::midpoint(self.len, upper.len);

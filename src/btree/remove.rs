@@ -1,10 +1,13 @@
-//! Removal: leaf by leaf, one descent for each.
+//! Removal: one descent to the first leaf, and one to all others. Leaves that go
+//! as a whole are not edited, and the nodes above them close once.
 //!
 //! Pieces are reported from inside the leaf, where user code can panic while
-//! the summaries above still describe what was. [`Repair`] then brings the one
-//! path that was being edited up to date.
+//! the summaries above still describe what was. [`Repair`] then computes all
+//! of them anew.
 
 use core::mem;
+
+use arrayvec::{ArrayVec, IntoIter};
 
 use super::inner::{Inner, Kids, each_kind};
 use super::leaf::Leaf;
@@ -29,10 +32,6 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         report: &mut impl FnMut(R, R, V),
         len: &mut usize,
     ) -> Result<Option<Carved<R>>, Full> {
-        if self.len() == 0 {
-            // A root that the step before has emptied.
-            return Ok(None);
-        }
         let (old, before) = (self.summary(), self.len());
         if !self.carve(start, end, report)? {
             return Ok(None);
@@ -43,6 +42,51 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
             reached: old.last,
             changed,
         }))
+    }
+
+    /// Carves `[start, end)`, where no entry contains `start`.
+    fn carve_rest(&mut self, start: R, end: R, report: &mut impl FnMut(R, R, V), len: &mut usize) {
+        let before = self.len();
+        let carved = self.carve(start, end, report);
+        debug_assert!(carved.is_ok(), "no entry becomes two");
+        *len = *len + self.len() - before;
+    }
+
+    /// Takes out every entry and reports it.
+    fn carve_whole(&mut self, report: &mut impl FnMut(R, R, V), len: &mut usize) {
+        *len -= self.len();
+        let values = mem::replace(&mut self.values, ArrayVec::new()).into_iter();
+        let mut rest = Rest { leaf: self, values };
+        while let Some(value) = rest.values.next() {
+            let slot = rest.reported() - 1;
+            report(rest.leaf.starts[slot], rest.leaf.ends[slot], value);
+        }
+    }
+}
+
+/// The values of a leaf's last entries, the others being reported. Dropped, the
+/// leaf is empty, or has those entries if the sink panicked.
+struct Rest<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> {
+    leaf: &'a mut Leaf<R, V, B>,
+    values: IntoIter<V, B>,
+}
+
+impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Rest<'_, R, V, B> {
+    #[inline]
+    fn reported(&self) -> usize {
+        self.leaf.len() - self.values.len()
+    }
+}
+
+impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Drop for Rest<'_, R, V, B> {
+    fn drop(&mut self) {
+        let reported = self.reported();
+        self.leaf.set_len(self.values.len());
+        if self.leaf.len() > 0 {
+            self.leaf.close_columns(reported);
+            self.leaf.values.extend(self.values.by_ref());
+            self.leaf.rescan();
+        }
     }
 }
 
@@ -64,7 +108,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
             return Ok(None);
         };
         let changed = if self.kid_len(c) == 0 {
-            self.unlink(c);
+            self.unlink(c..c + 1);
             true
         } else {
             let changed = carved.changed && self.refresh(c);
@@ -74,18 +118,62 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         Ok(Some(Carved { changed, ..carved }))
     }
 
-    /// Recomputes the summaries on the path to the leaf that was being edited
-    /// at `key`, and unlinks what has become empty.
-    fn repair(&mut self, key: R) {
-        let c = self.lasts_up_to(key).min(self.len() - 1);
+    /// Carves `[start, end)`, where no entry contains `start`. Nothing is left of
+    /// the children wholly in the range; those at its borders keep an entry.
+    fn carve_rest(&mut self, start: R, end: R, report: &mut impl FnMut(R, R, V), len: &mut usize) {
+        let low = self.lasts_up_to(start);
+        let first = low + usize::from(low < self.len() && self.firsts[low] < start);
+        let last = self.lasts_up_to(end).max(first);
+        if low < first {
+            self.carve_border(low, start, end, report, len);
+        }
+        each_kind!(&mut self.kids, kids => {
+            for kid in &mut kids[first..last] {
+                kid.carve_whole(report, len);
+            }
+        });
+        if last < self.len() && self.firsts[last] < end {
+            self.carve_border(last, start, end, report, len);
+        }
+        if first < last {
+            self.unlink(first..last);
+        }
+        for c in [first, low] {
+            if c < self.len() {
+                self.merge_if_sparse(c);
+            }
+        }
+    }
+
+    fn carve_border(
+        &mut self,
+        c: usize,
+        start: R,
+        end: R,
+        report: &mut impl FnMut(R, R, V),
+        len: &mut usize,
+    ) {
+        each_kind!(&mut self.kids, kids => kids[c].carve_rest(start, end, report, len));
+        self.refresh(c);
+    }
+
+    /// Takes out every child and reports its entries.
+    fn carve_whole(&mut self, report: &mut impl FnMut(R, R, V), len: &mut usize) {
+        each_kind!(&mut self.kids, kids => {
+            for kid in kids.iter_mut() {
+                kid.carve_whole(report, len);
+            }
+            kids.clear();
+        });
+    }
+
+    /// Recomputes every summary, and unlinks what is empty.
+    fn repair(&mut self) {
         if let Kids::Inners(kids) = &mut self.kids {
-            kids[c].repair(key);
+            kids.iter_mut().for_each(|kid| kid.repair());
         }
-        if self.kid_len(c) == 0 {
-            self.unlink(c);
-        } else {
-            self.refresh(c);
-        }
+        each_kind!(&mut self.kids, kids => kids.retain(|kid| kid.len() > 0));
+        self.refresh_all();
     }
 
     fn count(&self) -> usize {
@@ -96,17 +184,15 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     }
 }
 
-/// Makes the store valid again if user code panics while one leaf is edited.
+/// Makes the store valid again if user code panics while leaves are edited.
 pub(crate) struct Repair<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> {
     pub(crate) store: &'a mut BTreeStore<K, V, B, F>,
-    /// Where the edit was: the key that it was routed by.
-    pub(crate) key: K::Ordinal,
 }
 
 impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Drop for Repair<'_, K, V, B, F> {
     fn drop(&mut self) {
         if let Some(Root::Inner(inner)) = &mut self.store.root {
-            inner.repair(self.key);
+            inner.repair();
         }
         self.store.len = match &self.store.root {
             None => 0,
@@ -125,24 +211,24 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         end: K::Ordinal,
         report: &mut impl FnMut(K::Ordinal, K::Ordinal, V),
     ) -> Result<(), AllocError> {
-        let mut from = start;
         loop {
-            let repair = Repair {
-                store: &mut *self,
-                key: from,
-            };
+            let repair = Repair { store: &mut *self };
             let BTreeStore { root, len } = &mut *repair.store;
             let step = match root {
                 None => Ok(None),
-                Some(Root::Leaf(leaf)) => leaf.carve_leaf(from, end, report, len),
-                Some(Root::Inner(inner)) => inner.carve_leaf(from, end, report, len),
+                Some(Root::Leaf(leaf)) => leaf.carve_leaf(start, end, report, len),
+                Some(Root::Inner(inner)) => inner.carve_leaf(start, end, report, len),
             };
+            if let (Ok(Some(carved)), Some(Root::Inner(inner))) = (&step, root)
+                && carved.reached < end
+            {
+                inner.carve_rest(carved.reached, end, report, len);
+            }
             mem::forget(repair);
             match step {
-                Ok(Some(carved)) if carved.reached < end => from = carved.reached,
                 Ok(_) => break,
                 // Strictly inside one entry, and nothing is reported yet.
-                Err(Full) => self.ensure_room(from, 1)?,
+                Err(Full) => self.ensure_room(start, 1)?,
             }
         }
         self.collapse();

@@ -146,10 +146,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         f: &mut impl FnMut(K::Ordinal, K::Ordinal, &mut V),
     ) -> Result<(), AllocError> {
         loop {
-            let repair = Repair {
-                store: &mut *self,
-                key: start,
-            };
+            let repair = Repair { store: &mut *self };
             let BTreeStore { root, len } = &mut *repair.store;
             let step = match root {
                 None => Ok(()),
@@ -187,10 +184,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         end: K::Ordinal,
         f: &mut impl FnMut(K::Ordinal, K::Ordinal, &mut V),
     ) -> Option<K::Ordinal> {
-        let repair = Repair {
-            store: self,
-            key: start,
-        };
+        let repair = Repair { store: self };
         let BTreeStore { root, len } = &mut *repair.store;
         let stop = match root {
             Some(Root::Inner(inner)) => inner.update_inside((start, end), None, f, len),
