@@ -16,7 +16,7 @@ use crate::run::Run;
 use crate::store::keys;
 
 /// A place between two entries.
-struct Cursor<'a, R, V, const B: usize> {
+pub(super) struct Cursor<'a, R, V, const B: usize> {
     /// The leaves of one node, and which of them the place is in.
     leaves: &'a [Owned<Leaf<R, V, B>>],
     c: usize,
@@ -68,7 +68,7 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> Cursor<'a, R, V, B> {
 
     /// Before the first entry that ends after `key`.
     #[inline(never)]
-    fn above<const F: usize>(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
+    pub(super) fn above<const F: usize>(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
         let child = |inner: &Inner<R, V, B, F>| {
             let c = inner.lasts_up_to(key);
             (c < inner.len()).then_some(c)
@@ -78,20 +78,20 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> Cursor<'a, R, V, B> {
 
     /// Behind the last entry that starts before `key`.
     #[inline(never)]
-    fn below<const F: usize>(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
+    pub(super) fn below<const F: usize>(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
         let child = |inner: &Inner<R, V, B, F>| inner.starting_below(key).checked_sub(1);
         Self::descend(root, child, |leaf| leaf.starting_below(key))
     }
 
     /// The entry above the place, if it is in this leaf.
     #[inline]
-    fn above_it(&self) -> Option<(R, R, &'a V)> {
+    pub(super) fn above_it(&self) -> Option<(R, R, &'a V)> {
         self.leaf.entry(self.slot)
     }
 
     /// The entry below the place, if it is in this leaf.
     #[inline]
-    fn below_it(&self) -> Option<(R, R, &'a V)> {
+    pub(super) fn below_it(&self) -> Option<(R, R, &'a V)> {
         self.leaf.entry(self.slot.checked_sub(1)?)
     }
 
@@ -138,7 +138,7 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
 
     /// The next entry from below, wherever it is.
     #[inline]
-    pub(crate) fn next_entry(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
+    fn next_entry(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
         let entry = match self.front.as_ref().and_then(Cursor::above_it) {
             Some(entry) => entry,
             None if self.low >= self.high => return None,
@@ -170,7 +170,7 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
 
     /// The next entry from above.
     #[inline]
-    pub(crate) fn next_entry_back(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
+    fn next_entry_back(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
         let entry = match self.back.as_ref().and_then(Cursor::below_it) {
             Some(entry) => entry,
             None if self.low >= self.high => return None,

@@ -59,6 +59,7 @@ mod update;
 
 use inner::Inner;
 use insert::Edit;
+use iter::Cursor;
 pub use iter::Entries;
 use leaf::Leaf;
 use owned::Owned;
@@ -107,12 +108,12 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
     /// The first entry that ends after `key`.
     #[inline]
     fn entry_above(&self, key: K::Ordinal) -> Option<(K::Ordinal, K::Ordinal, &V)> {
-        Entries::<K, V, B, F>::new(self.root.as_ref(), key, K::Ordinal::PAD).next_entry()
+        Cursor::above(self.root.as_ref()?, key)?.above_it()
     }
 
     /// The last entry that starts before `key`.
     fn entry_below(&self, key: K::Ordinal) -> Option<(K::Ordinal, K::Ordinal, &V)> {
-        Entries::<K, V, B, F>::new(self.root.as_ref(), K::Ordinal::ZERO, key).next_entry_back()
+        Cursor::below(self.root.as_ref()?, key)?.below_it()
     }
 
     fn last_end(&self) -> Option<K::Ordinal> {

@@ -46,10 +46,8 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
 
     /// Carves `[start, end)`, where no entry contains `start`.
     fn carve_rest(&mut self, start: R, end: R, report: &mut impl FnMut(R, R, V), len: &mut usize) {
-        let before = self.len();
-        let carved = self.carve(start, end, report);
+        let carved = self.carve_leaf(start, end, report, len);
         debug_assert!(carved.is_ok(), "no entry becomes two");
-        *len = *len + self.len() - before;
     }
 
     /// Takes out every entry and reports it.
