@@ -17,7 +17,7 @@ const LONGEST: u64 = 64;
 const SEED: u64 = 20;
 
 /// The synthetic workloads, in the order of tables.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 21] = [
     "find_hit",
     "find_miss",
     "find_local",
@@ -38,6 +38,7 @@ pub const NAMES: [&str; 20] = [
     "place_window",
     "place_random",
     "unmap_many",
+    "unmap_half",
 ];
 
 /// How many operations a round has.
@@ -244,7 +245,7 @@ impl Generator {
         let (body, units) = maker.body(name);
         let copies = match body {
             Body::Iterate | Body::Clone | Body::Drop => scale.units.div_ceil(units),
-            _ if *name == "fill" => scale.units.div_ceil(units),
+            _ if *name == "fill" || *name == "unmap_half" => scale.units.div_ceil(units),
             _ => 1,
         };
         Some(Case {
@@ -310,6 +311,10 @@ impl Maker {
             "protect" => (self.protect(edits), edits),
             "mix" => (self.mix(edits), edits),
             "unmap_many" => (self.unmap_many(edits), edits),
+            "unmap_half" => {
+                let count = entries.div_ceil(2);
+                (self.unmap_half(count), count)
+            }
             "query" => (Body::Query(self.windows(reads)), reads),
             "check_access" => (Body::CheckAccess(self.buffers(reads)), reads),
             "iterate" => (Body::Iterate, entries),
@@ -474,6 +479,15 @@ impl Maker {
             [Step::Remove { start, end }, fill]
         });
         steps_of(steps.collect(), Place::lowest(1))
+    }
+
+    /// That many entries in the middle go at once.
+    fn unmap_half(&self, count: usize) -> Body {
+        let entries = &self.generated.state.entries;
+        let middle = entries[count / 2..].iter().take(count);
+        let start = middle.clone().next().map_or(0, |&(start, ..)| start);
+        let end = middle.last().map_or(0, |&(_, end, _)| end);
+        steps_of(vec![Step::Remove { start, end }], Place::lowest(1))
     }
 
     /// Ranges that overlap about 8 entries.
