@@ -484,9 +484,9 @@ impl Maker {
     /// That many entries in the middle go at once.
     fn unmap_half(&self, count: usize) -> Body {
         let entries = &self.generated.state.entries;
-        let middle = entries[count / 2..].iter().take(count);
-        let start = middle.clone().next().map_or(0, |&(start, ..)| start);
-        let end = middle.last().map_or(0, |&(_, end, _)| end);
+        let mut middle = entries[count / 2..].iter().take(count);
+        let start = middle.next().map_or(0, |&(start, ..)| start);
+        let end = middle.next_back().map_or(0, |&(_, end, _)| end);
         steps_of(vec![Step::Remove { start, end }], Place::lowest(1))
     }
 
