@@ -485,8 +485,8 @@ impl Maker {
     fn unmap_half(&self, count: usize) -> Body {
         let entries = &self.generated.state.entries;
         let mut middle = entries[count / 2..].iter().take(count);
+        let end = middle.clone().next_back().map_or(0, |&(_, end, _)| end);
         let start = middle.next().map_or(0, |&(start, ..)| start);
-        let end = middle.next_back().map_or(0, |&(_, end, _)| end);
         steps_of(vec![Step::Remove { start, end }], Place::lowest(1))
     }
 
