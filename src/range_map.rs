@@ -379,6 +379,20 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
         self.store.try_allocate(query, value)
     }
 
+    /// What `collect` makes: later ranges overwrite earlier ones. O(n) on the
+    /// default engine as long as they come in order.
+    ///
+    /// # Errors
+    /// Memory could not be obtained.
+    pub fn try_from_entries(
+        entries: impl IntoIterator<Item = (Range<K>, V)>,
+    ) -> Result<Self, AllocError> {
+        Ok(Self {
+            store: S::try_from_entries(entries)?,
+            holds: PhantomData,
+        })
+    }
+
     /// A copy.
     ///
     /// # Errors
@@ -450,14 +464,13 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> Extend<(Range<K>, V)>
     }
 }
 
-/// Later ranges overwrite earlier ones.
+/// Later ranges overwrite earlier ones. O(n) on the default engine as long as
+/// they come in order.
 impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> FromIterator<(Range<K>, V)>
     for RangeMap<K, V, S>
 {
     fn from_iter<I: IntoIterator<Item = (Range<K>, V)>>(entries: I) -> Self {
-        let mut map = Self::with_engine();
-        map.extend(entries);
-        map
+        Self::try_from_entries(entries).unwrap_or_else(|error| error.abort())
     }
 }
 

@@ -341,6 +341,21 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
     /// The memory for a new entry could not be obtained.
     fn try_allocate(&mut self, query: &GapQuery<K>, value: V) -> Result<Option<K>, AllocError>;
 
+    /// A store of these entries; later ones overwrite earlier ones. O(n) in a
+    /// B+-tree as long as they come in order, and its nodes are full then.
+    ///
+    /// # Errors
+    /// The memory for them could not be obtained.
+    fn try_from_entries(
+        entries: impl IntoIterator<Item = (Range<K>, V)>,
+    ) -> Result<Self, AllocError> {
+        let mut store = Self::EMPTY;
+        for (range, value) in entries {
+            store.try_insert(range, value)?;
+        }
+        Ok(store)
+    }
+
     /// A copy.
     ///
     /// # Errors

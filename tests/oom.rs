@@ -170,6 +170,15 @@ fn cases<S: RangeStore<u64, u8>>() -> Vec<Case<S>> {
             s.try_allocate(&GapQuery::new(u64::MAX), 9).map(drop)
         }),
         case("clone", |s, _| s.try_clone().map(|copy| *s = copy)),
+        case("build in order", |s, _| {
+            let entries = (0..s.len() as u64).map(|n| (10 * n..10 * n + 3, 9));
+            S::try_from_entries(entries).map(|built| *s = built)
+        }),
+        case("build out of order", |s, _| {
+            let count = s.len() as u64;
+            let entries = (0..count).map(|n| (10 * (n * 7 % count)..10 * (n * 7 % count) + 3, 9));
+            S::try_from_entries(entries).map(|built| *s = built)
+        }),
     ]
 }
 

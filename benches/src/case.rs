@@ -119,6 +119,8 @@ pub enum Body {
     },
     /// Goes over all entries.
     Iterate,
+    /// Makes one of all entries, in order.
+    Build,
     /// Makes a copy.
     Clone,
     /// Drops a copy.
@@ -199,7 +201,8 @@ pub fn round<S: Subject>(case: &Case, base: &S) -> Round {
             place,
             values,
         } => edited(case, base, |subject| run(subject, steps, place, values)),
-        Body::Clone => cloned(case, base),
+        Body::Build => made(case, || S::from_sorted(&case.state.entries)),
+        Body::Clone => made(case, || base.clone()),
         Body::Drop => dropped(case, base),
     }
 }
@@ -231,11 +234,11 @@ fn edited<S: Subject>(case: &Case, base: &S, body: impl Fn(&mut S) -> u64) -> Ro
     }
 }
 
-fn cloned<S: Subject>(case: &Case, base: &S) -> Round {
+fn made<S: Subject>(case: &Case, make: impl Fn() -> S) -> Round {
     let mut copies = Vec::with_capacity(case.copies);
     let begin = ThreadTime::now();
     for _ in 0..case.copies {
-        copies.push(black_box(base.clone()));
+        copies.push(black_box(make()));
     }
     let time = begin.elapsed();
     let hash = copies.last().map_or(0, contents);

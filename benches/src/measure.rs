@@ -119,7 +119,10 @@ impl<S: Subject> Contender for Entrant<S> {
 
     fn absent(&self, case: &Case) -> Option<&'static str> {
         let trace = case.workload.starts_with("trace:");
-        let whole = matches!(case.body, Body::Iterate | Body::Clone | Body::Drop);
+        let whole = matches!(
+            case.body,
+            Body::Iterate | Body::Build | Body::Clone | Body::Drop
+        );
         let scans = case.places() && !S::INDEXED;
         if case.is_random() && !S::RANDOM {
             Some("places nothing at random")

@@ -93,6 +93,15 @@ pub trait Subject: Clone {
     /// A subject without entries.
     fn new() -> Self;
 
+    /// A subject with these entries, which are disjoint and in order.
+    fn from_sorted(entries: &[(u64, u64, Value)]) -> Self {
+        let mut subject = Self::new();
+        for &(start, end, value) in entries {
+            subject.insert(start, end, value);
+        }
+        subject
+    }
+
     /// The start of the entry that contains the page.
     fn find(&self, page: u64) -> Option<u64>;
 

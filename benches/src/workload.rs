@@ -17,7 +17,7 @@ const LONGEST: u64 = 64;
 const SEED: u64 = 20;
 
 /// The synthetic workloads, in the order of tables.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 22] = [
     "find_hit",
     "find_miss",
     "find_local",
@@ -31,6 +31,7 @@ pub const NAMES: [&str; 21] = [
     "query",
     "check_access",
     "iterate",
+    "build",
     "clone",
     "drop",
     "place_highest",
@@ -48,7 +49,7 @@ pub struct Scale {
     pub reads: usize,
     /// Operations that do.
     pub edits: usize,
-    /// Fewest units that a round of `fill`, `iterate`, `clone` and `drop` has.
+    /// Fewest units that a round of `fill`, `iterate`, `build`, `clone` and `drop` has.
     pub units: usize,
     /// How often each region is replaced to age a state.
     pub age: usize,
@@ -244,7 +245,7 @@ impl Generator {
         };
         let (body, units) = maker.body(name);
         let copies = match body {
-            Body::Iterate | Body::Clone | Body::Drop => scale.units.div_ceil(units),
+            Body::Iterate | Body::Build | Body::Clone | Body::Drop => scale.units.div_ceil(units),
             _ if *name == "fill" || *name == "unmap_half" => scale.units.div_ceil(units),
             _ => 1,
         };
@@ -318,6 +319,7 @@ impl Maker {
             "query" => (Body::Query(self.windows(reads)), reads),
             "check_access" => (Body::CheckAccess(self.buffers(reads)), reads),
             "iterate" => (Body::Iterate, entries),
+            "build" => (Body::Build, entries),
             "clone" => (Body::Clone, entries),
             _ => (Body::Drop, entries),
         }

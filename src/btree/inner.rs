@@ -49,7 +49,7 @@ pub(crate) struct Inner<R, V, const B: usize, const F: usize> {
 }
 
 impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, V, B, F> {
-    fn try_new(kids: Kids<R, V, B, F>) -> Result<Owned<Self>, AllocError> {
+    pub(crate) fn try_new(kids: Kids<R, V, B, F>) -> Result<Owned<Self>, AllocError> {
         Owned::try_with(|| Self {
             lasts: [R::PAD; F],
             gaps: [R::ZERO; F],

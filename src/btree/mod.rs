@@ -10,6 +10,7 @@
 //! | `leaf.rs`, `inner.rs` | one node each: columns, summary, splitting, merging |
 //! | `insert.rs` | overwriting; making room; across leaves |
 //! | `remove.rs` | carving; repair after a panic of user code |
+//! | `build.rs` | a tree made of entries in order |
 //! | `update.rs` | changing values in place |
 //! | `gap.rs` | placement: finding a gap, and filling it in the same descent |
 //! | `iter.rs` | cursors |
@@ -46,6 +47,7 @@ use core::ops::Range;
 use crate::key::{Key, Ordinal};
 use crate::store::{AllocError, Fit, GapQuery, RangeStore, keys, longest, ordinals};
 
+mod build;
 mod check;
 mod gap;
 mod inner;
@@ -243,6 +245,12 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
             return Ok(None);
         };
         Ok(self.place(&fit, query.order, value)?.map(K::from_ordinal))
+    }
+
+    fn try_from_entries(
+        entries: impl IntoIterator<Item = (Range<K>, V)>,
+    ) -> Result<Self, AllocError> {
+        Self::build(entries)
     }
 
     fn try_clone(&self) -> Result<Self, AllocError> {

@@ -21,6 +21,15 @@ impl Subject for Rangemap {
         Self(RangeMap::new())
     }
 
+    fn from_sorted(entries: &[(u64, u64, Value)]) -> Self {
+        let entries = entries.iter();
+        Self(
+            entries
+                .map(|&(start, end, value)| (start..end, value))
+                .collect(),
+        )
+    }
+
     #[inline]
     fn find(&self, page: u64) -> Option<u64> {
         Some(self.0.get_key_value(&page)?.0.start)

@@ -32,6 +32,13 @@ pub trait OrderedMap: Clone {
     /// A map without entries.
     fn empty() -> Self;
 
+    /// A map of these, whose keys are in order.
+    fn from_sorted(slots: impl Iterator<Item = (u64, Slot)>) -> Self {
+        let mut map = Self::empty();
+        slots.for_each(|(key, slot)| map.add(key, slot));
+        map
+    }
+
     /// Entries with keys above `key`, ascending.
     fn above(&self, key: u64) -> impl Iterator<Item = (u64, &Slot)>;
 
@@ -115,6 +122,13 @@ impl<M: OrderedMap> Subject for Ordered<M> {
         Self(M::empty())
     }
 
+    fn from_sorted(entries: &[(u64, u64, Value)]) -> Self {
+        let entries = entries.iter();
+        Self(M::from_sorted(
+            entries.map(|&(start, end, value)| (end, Slot { start, value })),
+        ))
+    }
+
     #[inline]
     fn find(&self, page: u64) -> Option<u64> {
         let (_, slot) = self.0.above(page).next()?;
@@ -196,6 +210,10 @@ macro_rules! like_std {
 
             fn empty() -> Self {
                 Self::new()
+            }
+
+            fn from_sorted(slots: impl Iterator<Item = (u64, Slot)>) -> Self {
+                slots.collect()
             }
 
             #[inline]
@@ -300,6 +318,11 @@ impl OrderedMap for FlatVec {
             keys: Vec::new(),
             slots: Vec::new(),
         }
+    }
+
+    fn from_sorted(slots: impl Iterator<Item = (u64, Slot)>) -> Self {
+        let (keys, slots) = slots.unzip();
+        Self { keys, slots }
     }
 
     #[inline]

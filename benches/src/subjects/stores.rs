@@ -47,6 +47,12 @@ macro_rules! store_subjects {
                 Self(<$store>::EMPTY)
             }
 
+            fn from_sorted(entries: &[(u64, u64, Value)]) -> Self {
+                let entries = entries.iter();
+                let entries = entries.map(|&(start, end, value)| (pages(start, end), value));
+                Self(<$store>::try_from_entries(entries).expect("memory"))
+            }
+
             #[inline]
             fn find(&self, number: u64) -> Option<u64> {
                 let (range, _) = self.0.get(page(number))?;

@@ -2,7 +2,7 @@
 
 use gaptree::RangeStore;
 
-use super::{comb, comb_key, comb_len, expect, expect_lawful, key, keys, store};
+use super::{Entry, comb, comb_key, comb_len, expect, expect_lawful, key, keys, store};
 use crate::Position;
 
 pub(super) fn all<K: Position, S: RangeStore<K, char>>() {
@@ -15,6 +15,8 @@ pub(super) fn all<K: Position, S: RangeStore<K, char>>() {
     empty_and_inverted_ranges_do_nothing::<K, S>();
     clear_empties::<K, S>();
     clones_are_independent::<K, S>();
+    entries_build_what_inserting_them_makes::<K, S>();
+    built_entries_can_be_edited::<K, S>();
     many_entries_come_and_go::<K, S>();
 }
 
@@ -162,6 +164,44 @@ fn clones_are_independent<K: Position, S: RangeStore<K, char>>() {
     drop(large);
     expect_lawful(&copy);
     assert_eq!(copy.len() as u64, u64::from(comb_len::<K>(200)));
+}
+
+/// In order as long as they are, overlapping, touching, empty, inverted.
+fn entries_build_what_inserting_them_makes<K: Position, S: RangeStore<K, char>>() {
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut compare = |more: &[Entry]| {
+        entries.extend_from_slice(more);
+        let given = entries.iter();
+        let given = given.map(|(range, value)| (keys(range.clone()), *value));
+        let built = S::try_from_entries(given).expect("memory");
+        expect_lawful(&built);
+        let inserted: S = store(&entries);
+        assert!(built.iter().eq(inserted.iter()), "{entries:?}");
+    };
+    compare(&[]);
+    compare(&[(7..7, 'z')]);
+    for n in 0..30_u8 {
+        let value = char::from(b'a' + n / 2 % 3);
+        // Touching the one before, in every third case.
+        compare(&[(3 * n..3 * n + 2 + u8::from(n % 3 == 0), value)]);
+    }
+    #[expect(clippy::reversed_empty_ranges, reason = "the case")]
+    compare(&[(95..94, 'z'), (96..96, 'z')]);
+    compare(&[(91..92, 'a'), (10..11, 'a')]);
+    compare(&[(92..94, 'a'), (0..60, 'b'), (93..95, 'c')]);
+}
+
+fn built_entries_can_be_edited<K: Position, S: RangeStore<K, char>>() {
+    let values = ['a', 'b'].into_iter().cycle();
+    let entries = || (0..40).map(|n| keys(2 * n..2 * n + 2)).zip(values.clone());
+    for n in 0..40 {
+        let mut s = S::try_from_entries(entries()).expect("memory");
+        s.insert(keys(2 * n + 1..2 * n + 2), 'c');
+        expect_lawful(&s);
+        s.remove(keys(2 * n..2 * n + 1));
+        expect_lawful(&s);
+        assert_eq!(s.len(), 40);
+    }
 }
 
 fn many_entries_come_and_go<K: Position, S: RangeStore<K, char>>() {

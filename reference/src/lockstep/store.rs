@@ -251,8 +251,11 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> StoreLockstep<K, V, S> {
                 subject.clear();
             }
             StoreOp::Clone(call) => {
+                // Built anew, the nodes of a tree are full.
                 let copy = if call.fallible {
-                    subject.try_clone().expect("memory")
+                    let copy = subject.try_clone().expect("memory");
+                    let entries = copy.iter().map(|(range, value)| (range, value.clone()));
+                    S::try_from_entries(entries).expect("memory")
                 } else {
                     subject.clone()
                 };
