@@ -257,6 +257,7 @@ pub(crate) fn longest<K: Key>(gaps: impl Iterator<Item = Range<K>>) -> Option<Ra
 /// | `find_gap`, for each long-enough gap that misses window or alignment one more step | O(log n) | O(n / 32) |
 /// | `insert`, `remove`, `allocate`, `update` | O(log n + k) | O(n) |
 /// | `clear` | O(n) | O(n) |
+/// | `try_from_entries`, of entries in order | O(n) | O(n log n) |
 ///
 /// A change at one key costs a B+-tree O(log n); `update` costs one such step
 /// for each piece that changes across a node's border.

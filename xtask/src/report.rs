@@ -14,8 +14,16 @@ const CHART: &str = "docs/churn.svg";
 /// Between these lines of the README everything is written by this command.
 const MARKERS: [&str; 2] = ["<!-- speed -->", "<!-- /speed -->"];
 /// The workloads of the table.
-const WORKLOADS: [&str; 8] = [
-    "find_hit", "fill", "churn", "map_at", "protect", "mix", "query", "iterate",
+const WORKLOADS: [&str; 9] = [
+    "find_hit",
+    "fill",
+    "churn",
+    "map_at",
+    "protect",
+    "mix",
+    "query",
+    "iterate",
+    "unmap_half",
 ];
 const SIZES: [usize; 4] = [128, 1_000, 10_000, 100_000];
 
