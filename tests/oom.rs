@@ -104,13 +104,17 @@ struct Case<S> {
     run: fn(&mut S, &mut Pieces) -> Result<(), AllocError>,
 }
 
+fn case<S>(name: &'static str, run: fn(&mut S, &mut Pieces) -> Result<(), AllocError>) -> Case<S> {
+    Case { name, run }
+}
+
 fn cases<S: RangeStore<u64, u8>>() -> Vec<Case<S>> {
-    fn case<S>(
-        name: &'static str,
-        run: fn(&mut S, &mut Pieces) -> Result<(), AllocError>,
-    ) -> Case<S> {
-        Case { name, run }
-    }
+    let mut cases = edits();
+    cases.extend(whole_stores());
+    cases
+}
+
+fn edits<S: RangeStore<u64, u8>>() -> Vec<Case<S>> {
     vec![
         case("insert in a gap", |s: &mut S, _| s.try_insert(7..8, 3)),
         case("insert inside one", |s, _| s.try_insert(41..42, 3)),
@@ -169,6 +173,11 @@ fn cases<S: RangeStore<u64, u8>>() -> Vec<Case<S>> {
         case("allocate what fits nowhere", |s, _| {
             s.try_allocate(&GapQuery::new(u64::MAX), 9).map(drop)
         }),
+    ]
+}
+
+fn whole_stores<S: RangeStore<u64, u8>>() -> Vec<Case<S>> {
+    vec![
         case("clone", |s, _| s.try_clone().map(|copy| *s = copy)),
         case("build in order", |s, _| {
             let entries = (0..s.len() as u64).map(|n| (10 * n..10 * n + 3, 9));

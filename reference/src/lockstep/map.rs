@@ -140,6 +140,12 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> RangeStore<K, V> for AsStore<K
         self.0.try_allocate(query, value)
     }
 
+    fn try_from_entries(
+        entries: impl IntoIterator<Item = (Range<K>, V)>,
+    ) -> Result<Self, AllocError> {
+        RangeMap::try_from_entries(entries).map(Self)
+    }
+
     fn try_clone(&self) -> Result<Self, AllocError> {
         self.0.try_clone().map(Self)
     }
