@@ -173,3 +173,31 @@ fn an_entry_that_grows_after_a_merge_shortens_the_gap_behind_it() {
     assert_eq!(store.shape(), [0, 18]);
     store.check();
 }
+
+/// Half of the entries touch the one before.
+fn built(count: u32) -> BTreeStore<u32, u8, 4, 4> {
+    let start = |i| 10 * (i / 2) + 4 * (i % 2);
+    let entries = (0..count).map(|i| (start(i)..start(i) + 4, (i % 2) as u8));
+    BTreeStore::try_from_entries(entries).unwrap()
+}
+
+#[test]
+fn what_is_built_in_order_has_full_nodes() {
+    assert_eq!(built(4).shape(), [0, 4]);
+    assert_eq!(built(5).shape(), [1, 2, 4, 1]);
+    assert_eq!(lens(&built(15)), [4, 4, 4, 3]);
+    let two_levels = [2, 2, 4, 4, 4, 4, 4, 2, 4, 1];
+    assert_eq!(built(21).shape(), two_levels);
+    assert_eq!(built(4 * 4 * 4 * 4).shape()[..2], [3, 4]);
+}
+
+#[test]
+fn leaves_that_go_together_leave_the_others_as_they_were() {
+    let mut store = leaves(&[31; 8]);
+    remove(&mut store, 31 + 20..5 * 31 + 10);
+    assert_eq!(lens(&store), [31, 20, 21, 31, 31]);
+    remove(&mut store, 5..5 * 31 + 20);
+    assert_eq!(lens(&store), [16, 31, 31], "5 and 11 are one leaf");
+    remove(&mut store, 0..7 * 31);
+    assert_eq!(store.shape(), [0, 31]);
+}
