@@ -83,6 +83,12 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> Cursor<'a, R, V, B> {
         Self::descend(root, child, |leaf| leaf.starting_below(key))
     }
 
+    /// Whether no entry of this leaf is above the place.
+    #[inline]
+    fn is_at_top(&self) -> bool {
+        self.slot >= self.leaf.values.len()
+    }
+
     /// The entry above the place, if it is in this leaf.
     #[inline]
     pub(super) fn above_it(&self) -> Option<(R, R, &'a V)> {
@@ -139,18 +145,17 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
     /// The next entry from below, wherever it is.
     #[inline]
     fn next_entry(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
-        let entry = match self.front.as_ref().and_then(Cursor::above_it) {
-            Some(entry) => entry,
-            None if self.low >= self.high => return None,
-            None => {
-                let beside = self.front.as_ref().and_then(|at| at.neighbour(1));
-                self.front = match beside {
-                    None => Cursor::above(self.root?, self.low),
-                    beside => beside,
-                };
-                self.front.as_ref()?.above_it()?
+        if self.front.as_ref().is_none_or(Cursor::is_at_top) {
+            if self.low >= self.high {
+                return None;
             }
-        };
+            let beside = self.front.as_ref().and_then(|at| at.neighbour(1));
+            self.front = match beside {
+                None => Cursor::above(self.root?, self.low),
+                beside => beside,
+            };
+        }
+        let entry = self.front.as_ref()?.above_it()?;
         if entry.0 >= self.high {
             return None;
         }
@@ -171,18 +176,17 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
     /// The next entry from above.
     #[inline]
     fn next_entry_back(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
-        let entry = match self.back.as_ref().and_then(Cursor::below_it) {
-            Some(entry) => entry,
-            None if self.low >= self.high => return None,
-            None => {
-                let beside = self.back.as_ref().and_then(|at| at.neighbour(-1));
-                self.back = match beside {
-                    None => Cursor::below(self.root?, self.high),
-                    beside => beside,
-                };
-                self.back.as_ref()?.below_it()?
+        if self.back.as_ref().is_none_or(|at| at.slot == 0) {
+            if self.low >= self.high {
+                return None;
             }
-        };
+            let beside = self.back.as_ref().and_then(|at| at.neighbour(-1));
+            self.back = match beside {
+                None => Cursor::below(self.root?, self.high),
+                beside => beside,
+            };
+        }
+        let entry = self.back.as_ref()?.below_it()?;
         if entry.1 <= self.low {
             return None;
         }
