@@ -133,6 +133,12 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
         low: K::Ordinal,
         high: K::Ordinal,
     ) -> Self {
+        let (mut low, mut high) = (low, high);
+        if let Some(Root::Leaf(leaf)) = root {
+            // No search beyond all entries: in one leaf, many iterators get there.
+            let extent = leaf.summary();
+            (low, high) = (low.max(extent.first), high.min(extent.last));
+        }
         Self {
             root,
             low,
