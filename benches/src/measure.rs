@@ -132,6 +132,8 @@ impl<S: Subject> Contender for Entrant<S> {
             Some("slow on purpose")
         } else if scans && (case.n > 200_000 || case.workload == "fill" && case.n > 20_000) {
             Some("scans for a gap: takes minutes")
+        } else if case.workload == "unmap_half" && S::SHIFTS && !S::INDEXED && case.n > 20_000 {
+            Some("moves all others for each entry: takes minutes")
         } else {
             None
         }
