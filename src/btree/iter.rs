@@ -105,14 +105,8 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> Cursor<'a, R, V, B> {
     #[inline]
     fn neighbour(&self, step: isize) -> Option<Self> {
         let c = self.c.checked_add_signed(step)?;
-        let leaf = self.leaves.get(c)?;
-        let slot = if step < 0 { leaf.len() } else { 0 };
-        Some(Self {
-            leaves: self.leaves,
-            c,
-            leaf,
-            slot,
-        })
+        let slot = |leaf: &Leaf<R, V, B>| if step < 0 { leaf.len() } else { 0 };
+        (c < self.leaves.len()).then(|| Self::new(self.leaves, c, slot))
     }
 }
 
@@ -155,6 +149,8 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
             if self.low >= self.high {
                 return None;
             }
+            // Not one function for both ends: `AddrSpace`'s churn has 0.5 % more
+            // instructions then, and takes 1 % longer.
             let beside = self.front.as_ref().and_then(|at| at.neighbour(1));
             self.front = match beside {
                 None => Cursor::above(self.root?, self.low),
@@ -170,13 +166,13 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
         Some(entry)
     }
 
-    /// Before the first entry that ends after `low`, if that is still to come.
+    /// Before the first entry that ends after `low`, if one is still to come.
     #[inline]
     fn resume(&self, low: K::Ordinal) -> Option<Cursor<'a, K::Ordinal, V, B>> {
         if low >= self.high {
             return None;
         }
-        Cursor::above(self.root?, low).filter(|at| at.above_it().is_some())
+        Cursor::above(self.root?, low)
     }
 
     /// The next entry from above.
