@@ -250,18 +250,7 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> StoreLockstep<K, V, S> {
                 oracle.clear();
                 subject.clear();
             }
-            StoreOp::Clone(call) => {
-                // Built anew, the nodes of a tree are full.
-                let copy = if call.fallible {
-                    let copy = subject.try_clone().expect("memory");
-                    let entries = copy.iter().map(|(range, value)| (range, value.clone()));
-                    S::try_from_entries(entries).expect("memory")
-                } else {
-                    subject.clone()
-                };
-                subject.clear();
-                *subject = copy;
-            }
+            StoreOp::Clone(call) => renew(subject, *call),
             StoreOp::Stripes { .. } => {
                 stripes(oracle, op);
                 stripes(subject, op);
@@ -269,6 +258,23 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> StoreLockstep<K, V, S> {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Puts a copy in the store's place, and, since a copy has no sink to stop,
+/// where the call says so one built of its entries: a tree's nodes are full then.
+fn renew<K: Position, V: Sample, S: RangeStore<K, V>>(store: &mut S, call: Call) {
+    let copy = if call.fallible {
+        store.try_clone().expect("memory")
+    } else {
+        store.clone()
+    };
+    store.clear();
+    *store = copy;
+    if call.stop.is_some() {
+        store.check();
+        let entries = store.iter().map(|(range, value)| (range, value.clone()));
+        *store = S::try_from_entries(entries).expect("memory");
     }
 }
 
