@@ -127,6 +127,14 @@ pub enum Body {
     Drop,
 }
 
+impl Body {
+    /// Whether its unit is an entry of the whole state.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Self::Iterate | Self::Build | Self::Clone | Self::Drop)
+    }
+}
+
 /// One workload at one size.
 #[derive(Clone, Debug)]
 pub struct Case {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::case::{Body, Case, Round, round};
+use crate::case::{Case, Round, round};
 use crate::subject::{Side, Subject};
 
 /// The most regions with which the reference takes part; it scans for each
@@ -119,14 +119,10 @@ impl<S: Subject> Contender for Entrant<S> {
 
     fn absent(&self, case: &Case) -> Option<&'static str> {
         let trace = case.workload.starts_with("trace:");
-        let whole = matches!(
-            case.body,
-            Body::Iterate | Body::Build | Body::Clone | Body::Drop
-        );
         let scans = case.places() && !S::INDEXED;
         if case.is_random() && !S::RANDOM {
             Some("places nothing at random")
-        } else if S::SIDE == Side::Floor && (whole || case.is_random()) {
+        } else if S::SIDE == Side::Floor && (case.body.is_whole() || case.is_random()) {
             Some("nothing to do")
         } else if S::SIDE == Side::Oracle && case.n > REFERENCE_LIMIT && !trace {
             Some("slow on purpose")

@@ -244,9 +244,9 @@ impl Generator {
             scale,
         };
         let (body, units) = maker.body(name);
-        let copies = match body {
-            Body::Iterate | Body::Build | Body::Clone | Body::Drop => scale.units.div_ceil(units),
-            _ if *name == "fill" || *name == "unmap_half" => scale.units.div_ceil(units),
+        let copies = match *name {
+            "fill" | "unmap_half" => scale.units.div_ceil(units),
+            _ if body.is_whole() => scale.units.div_ceil(units),
             _ => 1,
         };
         Some(Case {
