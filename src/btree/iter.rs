@@ -13,6 +13,7 @@ use super::leaf::Leaf;
 use super::owned::Owned;
 use crate::key::{Key, Ordinal};
 use crate::run::Run;
+use crate::simd;
 use crate::store::keys;
 
 /// A place between two entries.
@@ -225,7 +226,11 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Iterator
                 mut slot,
                 ..
             } = at;
-            for leaf in &leaves[c..] {
+            let mut leaves = leaves[c..].iter();
+            while let Some(leaf) = leaves.next() {
+                if let Some(next) = leaves.as_slice().first() {
+                    simd::prefetch(&**next);
+                }
                 let whole = leaf.starts[leaf.len() - 1] < self.high;
                 let end = if whole {
                     leaf.len()
