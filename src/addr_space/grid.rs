@@ -60,7 +60,7 @@ impl Grid {
     #[inline]
     fn page(&self, number: u64) -> Page {
         debug_assert!(number <= self.pages, "page {number} of {}", self.pages);
-        Page::new(number).unwrap_or_default()
+        Page::known(number)
     }
 
     /// How many bytes that many pages of this space have.
