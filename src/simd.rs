@@ -8,15 +8,14 @@
 //!    pack them into sixteen bits.
 //! 3. The longest gap is a maximum of floating-point numbers.
 //!
-//! And `prefetch`: nodes are not one behind the other, so the processor does not
-//! see which one an iteration gets to next.
-//!
 //! The compiler finds none of these, so they are written with SSE2 intrinsics,
 //! beside scalar twins that serve other targets and `--cfg gaptree_scalar`, and
 //! that tests compare them with. docs/decisions/0004 has what each is worth.
+//! `prefetch` is a hint beside them: nodes are not one behind the other, so the
+//! processor does not see which one an iteration gets to next.
 //!
-//! The gap scans need [`Short`]'s limit of 2^62: no difference overflows its
-//! sign.
+//! All but `rank` computes with [`Short`]'s limit of 2^62: no difference
+//! overflows its sign.
 
 use crate::key::Short;
 

@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use super::error::SpaceError;
 use super::page::Page;
+use crate::key::{Key, Short};
 
 /// The pages of a space: where it starts, how many there are and how large.
 ///
@@ -60,7 +61,7 @@ impl Grid {
     #[inline]
     fn page(&self, number: u64) -> Page {
         debug_assert!(number <= self.pages, "page {number} of {}", self.pages);
-        Page::known(number)
+        Page::from_ordinal(Short(number))
     }
 
     /// How many bytes that many pages of this space have.

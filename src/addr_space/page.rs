@@ -24,13 +24,6 @@ impl Page {
         }
     }
 
-    /// The page with this number, which is at most [`Page::LIMIT`].
-    #[inline]
-    pub(super) const fn known(number: u64) -> Self {
-        debug_assert!(number <= Self::LIMIT);
-        Self(number)
-    }
-
     /// Its number.
     #[must_use]
     pub const fn number(self) -> u64 {
