@@ -1,10 +1,10 @@
-//! Subjects: maps of ranges from C++, behind the feature `cpp-rivals`.
+//! Subjects: maps of ranges from C and C++, behind the feature `cpp-rivals`.
 //!
-//! `cpp/rival.hpp` has the algorithms and the functions that are called here.
+//! `cpp/rival.hpp` and `cpp/maple.c` have the functions that are called here.
 
 #![expect(
     unsafe_code,
-    reason = "functions in C++; every map is used by its owner alone"
+    reason = "functions in C; every map is used by its owner alone"
 )]
 
 use std::ffi::c_void;
@@ -45,9 +45,10 @@ unsafe extern "C" fn visit<F: FnMut(u64, u64, Value) -> bool>(
     f(start, end, value)
 }
 
-/// A subject from the functions that `RIVAL` defines for it in C++.
+/// A subject from the functions that `RIVAL` defines for it in C++, or what
+/// `maple.c` has of its own.
 macro_rules! rival {
-    ($(#[$doc:meta])* $subject:ident, $functions:ident, $name:literal, $prefix:literal) => {
+    ($(#[$doc:meta])* $subject:ident, $functions:ident, $name:literal, $prefix:literal, $indexed:literal) => {
         mod $functions {
             use super::{CPlace, Value, Visit, c_void};
 
@@ -92,7 +93,7 @@ macro_rules! rival {
             fn clone(&self) -> Self {
                 // SAFETY: a map that lives; it is not changed.
                 let map = unsafe { $functions::clone(self.0.as_ptr()) };
-                Self(NonNull::new(map).expect("C++ returns a map or ends the program"))
+                Self(NonNull::new(map).expect("C returns a map or ends the program"))
             }
         }
 
@@ -118,12 +119,13 @@ macro_rules! rival {
         impl Subject for $subject {
             const NAME: &'static str = $name;
             const SIDE: Side = Side::Rival;
+            const INDEXED: bool = $indexed;
             const COUNTED: bool = false;
 
             fn new() -> Self {
                 // SAFETY: it has no conditions.
                 let map = unsafe { $functions::new() };
-                Self(NonNull::new(map).expect("C++ returns a map or ends the program"))
+                Self(NonNull::new(map).expect("C returns a map or ends the program"))
             }
 
             #[inline]
@@ -184,11 +186,17 @@ macro_rules! rival {
 #[cfg(boost_icl)]
 rival!(
     /// Boost.ICL's `interval_map`.
-    BoostIcl, icl, "boost-icl", "rival_icl"
+    BoostIcl, icl, "boost-icl", "rival_icl", false
 );
 
 #[cfg(llvm)]
 rival!(
     /// LLVM's `IntervalMap`.
-    Llvm, llvm, "llvm", "rival_llvm"
+    Llvm, llvm, "llvm", "rival_llvm", false
+);
+
+#[cfg(maple_tree)]
+rival!(
+    /// Linux's tree of memory areas.
+    Maple, maple, "maple-tree", "rival_maple", true
 );

@@ -1,7 +1,7 @@
 //! Every subject: this library, its rivals, the reference, and the harness
 //! alone.
 
-#[cfg(any(boost_icl, llvm))]
+#[cfg(any(boost_icl, llvm, maple_tree))]
 mod cpp;
 mod crates;
 mod ordered;
@@ -18,6 +18,8 @@ use reference::ReferenceStore;
 pub use cpp::BoostIcl;
 #[cfg(llvm)]
 pub use cpp::Llvm;
+#[cfg(maple_tree)]
+pub use cpp::Maple;
 pub use crates::{Nodit, Rangemap};
 pub use ordered::{FlatVec, Ordered, OrderedMap, Slot};
 pub use space::{Space, SpaceEngine};
@@ -114,7 +116,7 @@ macro_rules! with_boost_icl {
 #[cfg(llvm)]
 macro_rules! with_llvm {
     ($with:ident $($rival:path,)*) => {
-        $crate::with_all! { $with $($rival,)* $crate::subjects::Llvm, }
+        $crate::with_maple! { $with $($rival,)* $crate::subjects::Llvm, }
     };
 }
 
@@ -124,11 +126,31 @@ macro_rules! with_llvm {
 #[cfg(not(llvm))]
 macro_rules! with_llvm {
     ($with:ident $($rival:path,)*) => {
+        $crate::with_maple! { $with $($rival,)* }
+    };
+}
+
+/// A step of [`for_subjects!`]: hands Linux's tree on, if it is here.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(maple_tree)]
+macro_rules! with_maple {
+    ($with:ident $($rival:path,)*) => {
+        $crate::with_all! { $with $($rival,)* $crate::subjects::Maple, }
+    };
+}
+
+/// A step of [`for_subjects!`]: hands Linux's tree on, if it is here.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(maple_tree))]
+macro_rules! with_maple {
+    ($with:ident $($rival:path,)*) => {
         $crate::with_all! { $with $($rival,)* }
     };
 }
 
-/// The last step of [`for_subjects!`]; the rivals from C++ come after the others.
+/// The last step of [`for_subjects!`]; the rivals from C and C++ come after the others.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! with_all {

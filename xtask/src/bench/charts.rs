@@ -16,7 +16,7 @@ pub(crate) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 
 /// Subjects with their colour on a light page and on a dark one.
-pub(crate) const COLORS: [(&str, RGBColor, &str); 12] = [
+pub(crate) const COLORS: [(&str, RGBColor, &str); 13] = [
     ("gaptree", RGBColor(0x00, 0x72, 0xb2), "#4db5ff"),
     ("gaptree-vec", RGBColor(0x56, 0xb4, 0xe9), "#a8dcff"),
     ("addr-space", RGBColor(0x00, 0x9e, 0x73), "#3ddbaa"),
@@ -28,6 +28,7 @@ pub(crate) const COLORS: [(&str, RGBColor, &str); 12] = [
     ("flat-vec", RGBColor(0x9a, 0x94, 0x00), "#e8e04a"),
     ("boost-icl", RGBColor(0x7b, 0x3f, 0xa0), "#c79be8"),
     ("llvm", RGBColor(0xb0, 0x00, 0x20), "#ff7b8e"),
+    ("maple-tree", RGBColor(0xc9, 0x1f, 0x8f), "#ff7fd0"),
     ("reference", RGBColor(0x99, 0x99, 0x99), "#8a8a8a"),
 ];
 

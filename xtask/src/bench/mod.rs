@@ -36,7 +36,8 @@ pub(crate) struct Arguments {
     /// Subjects by name; all by default.
     #[arg(long, value_delimiter = ',')]
     subjects: Vec<String>,
-    /// Also measures the rivals in C++ whose headers are here: Boost.ICL, LLVM.
+    /// Also measures the rivals in C and C++ whose sources are here: Linux's maple
+    /// tree, Boost.ICL, LLVM.
     #[arg(long)]
     cpp: bool,
     /// Folder for `results.csv` and `report.html`.

@@ -16,8 +16,10 @@ const NO_RIVALS: [&str; 2] = ["reference", "floor"];
 /// The first columns, as `benches` writes them.
 const COLUMNS: [&str; 6] = ["workload", "n", "subject", "unit", "min", "median"];
 
-/// Rivals that a Rust program cannot use as they are; no target is about them.
-const IN_CPP: [&str; 2] = ["boost-icl", "llvm"];
+/// Linux's tree of memory areas, which the tree is to outrun at any size.
+pub(crate) const KERNEL: &str = "maple-tree";
+/// Rivals that a Rust program cannot use as they are.
+const IN_C: [&str; 3] = ["boost-icl", "llvm", KERNEL];
 
 /// Whether it is neither ours nor the reference nor the harness.
 pub(crate) fn is_rival(subject: &str) -> bool {
@@ -52,7 +54,7 @@ impl Results {
         Self::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut results = Self::default();
         let comments = text.lines().filter_map(|line| line.strip_prefix("# "));
         for (key, value) in comments.filter_map(|comment| comment.split_once(": ")) {
@@ -125,10 +127,10 @@ impl Results {
         self.best(workload, n, is_rival)
     }
 
-    /// The same without rivals in C++, of which no target speaks.
+    /// The same without rivals in C and C++.
     pub(crate) fn best_rust_rival(&self, workload: &str, n: usize) -> Option<(&str, f64)> {
         self.best(workload, n, |subject| {
-            is_rival(subject) && !IN_CPP.contains(&subject)
+            is_rival(subject) && !IN_C.contains(&subject)
         })
     }
 
@@ -219,7 +221,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn rivals_in_cpp_are_shown_and_are_no_targets() {
+    fn rivals_in_cpp_are_shown_and_are_no_rust_rivals() {
         let mut results = sample();
         let mut llvm = results.rows[1].clone();
         (llvm.subject, llvm.min) = ("llvm".to_owned(), 6.0);

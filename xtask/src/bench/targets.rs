@@ -1,6 +1,6 @@
 //! The targets, and how far the results are from each.
 
-use super::results::{Results, SORTED_VEC, TREE, size};
+use super::results::{KERNEL, Results, SORTED_VEC, TREE, size};
 
 /// Sizes that targets are about.
 const SIZES: [usize; 4] = [16, 128, 1_000, 10_000];
@@ -64,7 +64,38 @@ pub(crate) fn verdicts(results: &Results) -> Vec<Verdict> {
     verdicts.extend(growth(results));
     verdicts.extend(memory(results));
     verdicts.extend(traces(results));
+    verdicts.extend(kernel(results));
     verdicts
+}
+
+/// Each workload beside Linux's own tree, if that was measured: faster at every
+/// size, so the size that counts is the worst. Recorded programs are one.
+fn kernel(results: &Results) -> Vec<Verdict> {
+    let mut worst: Vec<Verdict> = Vec::new();
+    for row in results.rows.iter().filter(|row| row.subject == KERNEL) {
+        let Some(own) = results.min(&row.workload, row.n, TREE) else {
+            continue;
+        };
+        let (what, at) = match row.workload.strip_prefix("trace:") {
+            Some(name) => ("all recorded programs", name.to_owned()),
+            // Single operations, of which the slowest is the system's doing.
+            None if row.workload.starts_with("grow") => continue,
+            None => (row.workload.as_str(), size(row.n)),
+        };
+        let verdict = Verdict {
+            what: format!("{what}, worst size"),
+            at,
+            against: KERNEL.to_owned(),
+            limit: 1.0,
+            got: own / row.min,
+        };
+        match worst.iter_mut().find(|known| known.what == verdict.what) {
+            Some(known) if verdict.got > known.got => *known = verdict,
+            Some(_) => {}
+            None => worst.push(verdict),
+        }
+    }
+    worst
 }
 
 fn growth(results: &Results) -> Option<Verdict> {
@@ -137,8 +168,9 @@ pub(crate) fn tally(verdicts: &[Verdict]) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::results::Results;
     use super::super::results::tests::sample;
-    use super::{tally, verdicts};
+    use super::{kernel, tally, verdicts};
 
     #[test]
     fn targets_are_compared_with_the_best_rival() {
@@ -157,5 +189,29 @@ mod tests {
             ]
         );
         assert_eq!(tally(&verdicts), (3, 4));
+    }
+
+    #[test]
+    fn beside_the_kernel_the_worst_size_counts() {
+        let text = "workload,n,subject,unit,min,median\n\
+            churn,16,gaptree,ns,5,5\nchurn,16,maple-tree,ns,10,10\n\
+            churn,1000000,gaptree,ns,21,21\nchurn,1000000,maple-tree,ns,20,20\n\
+            churn,1000,gaptree,ns,1,1\nchurn,1000,maple-tree,ns,20,20\n\
+            trace:x,40,gaptree,ns,1,1\ntrace:x,40,maple-tree,ns,4,4\n\
+            trace:y,40,gaptree,ns,1,1\ntrace:y,40,maple-tree,ns,2,2\n\
+            grow_worst,16,gaptree,ns,9,9\ngrow_worst,16,maple-tree,ns,2,2\n\
+            drop,16,maple-tree,ns,2,2\n";
+        let found: Vec<_> = kernel(&Results::parse(text).unwrap())
+            .into_iter()
+            .map(|v| (v.what, v.at, v.got))
+            .collect();
+        let expected = [
+            ("churn, worst size", "1M", 1.05),
+            ("all recorded programs, worst size", "y", 0.5),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(what, at, got)| (what.to_owned(), at.to_owned(), got))
+        );
     }
 }
