@@ -265,13 +265,13 @@ fn errors_come_in_the_documented_order() {
         window: Some((0, 0)),
         ..MapOptions::default()
     };
-    let no_memory = SpaceError::NoMemory;
+    let nowhere = SpaceError::NoFreeRange;
     for (len, options, error) in [
         (0, bad, zero),
         (u64::MAX, bad, SpaceError::BadAlignment),
-        (1, none, no_memory),
-        (u64::MAX, MapOptions::default(), no_memory),
-        (64 * PAGE, MapOptions::default(), no_memory),
+        (1, none, nowhere),
+        (u64::MAX, MapOptions::default(), nowhere),
+        (64 * PAGE, MapOptions::default(), nowhere),
     ] {
         assert_eq!(
             space.find_free(len, &options),
@@ -461,7 +461,7 @@ fn protect_over_holes_does_what_the_policy_says() {
         (call.0, call.1, listed(&space))
     };
     let untouched = listed(&base);
-    let no_memory = Err(SpaceError::NoMemory);
+    let not_mapped = Err(SpaceError::NotMapped);
     let (whole, tail) = (
         vec![(3, 5, file(PAGE)), (8, 9, anonymous(RW))],
         vec![(3, 5, file(PAGE))],
@@ -479,11 +479,11 @@ fn protect_over_holes_does_what_the_policy_says() {
     let before = vec![head, changed, rest];
     assert_eq!(
         protect(HolePolicy::StopAtHole, 3, 6),
-        (no_memory, tail.clone(), before.clone())
+        (not_mapped, tail.clone(), before.clone())
     );
     assert_eq!(
         protect(HolePolicy::RequireMapped, 3, 6),
-        (no_memory, vec![], untouched.clone())
+        (not_mapped, vec![], untouched.clone())
     );
     for policy in [
         HolePolicy::Skip,
@@ -498,7 +498,7 @@ fn protect_over_holes_does_what_the_policy_says() {
     }
     assert_eq!(
         protect(HolePolicy::StopAtHole, 6, 4),
-        (no_memory, vec![], untouched.clone()),
+        (not_mapped, vec![], untouched.clone()),
         "hole first"
     );
     assert_eq!(

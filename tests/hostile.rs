@@ -167,7 +167,7 @@ impl Layout {
         });
         let best = if highest { starts.max() } else { starts.min() };
         best.map(|start| start.try_into().expect("an address"))
-            .ok_or(SpaceError::NoMemory)
+            .ok_or(SpaceError::NoFreeRange)
     }
 }
 
@@ -291,7 +291,7 @@ impl<S: RangeStore<Page, PageMapping>> Trial<S> {
             let with_holes = if all_mapped {
                 Ok(())
             } else {
-                Err(SpaceError::NoMemory)
+                Err(SpaceError::NotMapped)
             };
             let before_hole = match (range, inside.first()) {
                 (Ok((first, _)), Some(&piece)) if piece.0 == first => vec![piece],
@@ -492,7 +492,7 @@ fn every_page_size_with_every_bound() {
                     "{what}"
                 );
                 let refused = space.map_any(None, 1, mapping(Prot::READ));
-                assert_eq!(refused, Err(SpaceError::NoMemory), "{what}");
+                assert_eq!(refused, Err(SpaceError::NoFreeRange), "{what}");
                 space.check();
             }
         }

@@ -266,8 +266,8 @@ on_both_engines! {
         for n in 0..SIZE / PAGE {
             assert_eq!(mm.map_any(None, PAGE, memory(1)), Ok(page(n)));
         }
-        assert_eq!(mm.map_any(None, PAGE, memory(1)), Err(SpaceError::NoMemory));
-        assert_eq!(mm.map_any(Some(page(3)), PAGE, memory(1)), Err(SpaceError::NoMemory));
+        assert_eq!(mm.map_any(None, PAGE, memory(1)), Err(SpaceError::NoFreeRange));
+        assert_eq!(mm.map_any(Some(page(3)), PAGE, memory(1)), Err(SpaceError::NoFreeRange));
         assert_eq!((mm.region_count(), mm.mapped_bytes()), (1, SIZE));
     }
 
@@ -276,7 +276,7 @@ on_both_engines! {
         mm.unmap(page(5), PAGE, |_| ()).expect("inside");
         assert_eq!(mm.map_any(None, PAGE, memory(1)), Ok(page(5)));
         mm.unmap(page(1), PAGE, |_| ()).expect("inside");
-        assert_eq!(mm.map_any(None, 2 * PAGE, memory(1)), Err(SpaceError::NoMemory));
+        assert_eq!(mm.map_any(None, 2 * PAGE, memory(1)), Err(SpaceError::NoFreeRange));
         mm.unmap(page(9), 2 * PAGE, |_| ()).expect("inside");
         assert_eq!(mm.map_any(None, 2 * PAGE, memory(1)), Ok(page(9)));
         assert_eq!(mm.map_any(None, PAGE, memory(1)), Ok(page(1)));

@@ -98,7 +98,7 @@ fn is_exact(space: &AddrSpace, len: u64, options: MapOptions) {
             placement: Some(placement),
             ..options
         };
-        let best = best.copied().ok_or(SpaceError::NoMemory);
+        let best = best.copied().ok_or(SpaceError::NoFreeRange);
         assert_eq!(
             space.find_free(len, &options),
             best,
@@ -250,7 +250,7 @@ fn only_a_placement_that_maps_uses_a_draw_up() {
     assert_eq!(space.find_free(PAGE, &MapOptions::default()), next);
     assert_eq!(
         space.map_any(None, 1001 * PAGE, DATA),
-        Err(SpaceError::NoMemory)
+        Err(SpaceError::NoFreeRange)
     );
     let nowhere = MapOptions {
         window: Some((0, 0)),
@@ -258,7 +258,7 @@ fn only_a_placement_that_maps_uses_a_draw_up() {
     };
     assert_eq!(
         space.map_any_with(PAGE, DATA, &nowhere),
-        Err(SpaceError::NoMemory)
+        Err(SpaceError::NoFreeRange)
     );
     let own = MapOptions {
         placement: Some(Placement::Random(1)),
@@ -279,7 +279,10 @@ fn only_a_placement_that_maps_uses_a_draw_up() {
 fn a_full_space_has_no_start() {
     let mut space = space(64, |_| true);
     space.set_placement(Placement::Random(3));
-    assert_eq!(space.map_any(None, PAGE, DATA), Err(SpaceError::NoMemory));
+    assert_eq!(
+        space.map_any(None, PAGE, DATA),
+        Err(SpaceError::NoFreeRange)
+    );
     space.unmap(63 * PAGE, PAGE, |_| ()).unwrap();
     assert_eq!(
         space.map_any(None, PAGE, DATA),

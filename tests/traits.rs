@@ -105,7 +105,8 @@ fn errors_of_a_space_have_linux_numbers_and_one_line_each() {
         (SpaceError::OutsideSpace, 22),
         (SpaceError::BadAlignment, 22),
         (SpaceError::Exists, 17),
-        (SpaceError::NoMemory, 12),
+        (SpaceError::NoFreeRange, 12),
+        (SpaceError::NotMapped, 12),
         (SpaceError::OutOfMemory, 12),
     ];
     let mut texts = Vec::new();

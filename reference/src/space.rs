@@ -191,7 +191,7 @@ impl ReferenceSpace {
             return Ok(vec![hint]);
         }
         let (Some(&lowest), Some(&highest)) = (fits.first(), fits.last()) else {
-            return Err(SpaceError::NoMemory);
+            return Err(SpaceError::NoFreeRange);
         };
         Ok(match options.placement.unwrap_or(self.placement) {
             Placement::Lowest => vec![lowest],
@@ -318,7 +318,7 @@ impl ReferenceSpace {
     /// Changes the protection of a range; reports what it was.
     ///
     /// # Errors
-    /// `ZeroLength`, `Misaligned`, `OutsideSpace`; `NoMemory` for a hole that
+    /// `ZeroLength`, `Misaligned`, `OutsideSpace`; `NotMapped` for a hole that
     /// the policy does not pass over.
     pub fn protect(
         &mut self,
@@ -332,8 +332,8 @@ impl ReferenceSpace {
         let first_hole = pages.iter().position(|&i| self.pages[i].is_none());
         let (changed, result) = match (holes, first_hole) {
             (HolePolicy::Skip, _) | (_, None) => (&pages[..], Ok(())),
-            (HolePolicy::StopAtHole, Some(hole)) => (&pages[..hole], Err(SpaceError::NoMemory)),
-            (HolePolicy::RequireMapped, Some(_)) => (&pages[..0], Err(SpaceError::NoMemory)),
+            (HolePolicy::StopAtHole, Some(hole)) => (&pages[..hole], Err(SpaceError::NotMapped)),
+            (HolePolicy::RequireMapped, Some(_)) => (&pages[..0], Err(SpaceError::NotMapped)),
         };
         for region in self.regions_of(changed) {
             sink(region);

@@ -23,15 +23,22 @@ pub enum SpaceError {
     BadAlignment,
     /// A page of the range is mapped already.
     Exists,
-    /// Nothing free is long enough, or a page that must be mapped is not.
-    NoMemory,
-    /// The bookkeeping itself could not get memory.
+    /// No free range of the space is long enough for the call.
+    NoFreeRange,
+    /// A page of the range is not mapped, and the call needs all of them.
+    NotMapped,
+    /// The allocator had no memory for the bookkeeping itself.
     OutOfMemory,
 }
 
 impl SpaceError {
-    /// The number that Linux returns for it: `EINVAL` (22), `EEXIST` (17) or
+    /// A Linux error number of that meaning: `EINVAL` (22), `EEXIST` (17) or
     /// `ENOMEM` (12).
+    ///
+    /// Linux itself chooses by the call. It returns `ENOMEM` where `mmap` with
+    /// `MAP_FIXED` or `mprotect` reaches past the end of user addresses, success
+    /// for an aligned `mprotect` of length 0, and `EOVERFLOW` for a file offset
+    /// that with the length passes 2^64 (all seen on Linux 6.18).
     #[must_use]
     pub const fn errno(self) -> i32 {
         match self {
@@ -41,7 +48,7 @@ impl SpaceError {
             | Self::OutsideSpace
             | Self::BadAlignment => 22,
             Self::Exists => 17,
-            Self::NoMemory | Self::OutOfMemory => 12,
+            Self::NoFreeRange | Self::NotMapped | Self::OutOfMemory => 12,
         }
     }
 }
@@ -57,7 +64,8 @@ impl fmt::Display for SpaceError {
             Self::OutsideSpace => "the range is not inside the address space",
             Self::BadAlignment => "the alignment is not a power of two",
             Self::Exists => "a page of the range is mapped already",
-            Self::NoMemory => "no free range is long enough, or a page of the range is not mapped",
+            Self::NoFreeRange => "no free range is long enough",
+            Self::NotMapped => "a page of the range is not mapped",
             Self::OutOfMemory => "out of memory for the bookkeeping",
         })
     }

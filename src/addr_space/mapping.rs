@@ -261,7 +261,7 @@ pub enum HolePolicy {
     #[default]
     Skip,
     /// Linux: what precedes the first hole changes and is reported, then the
-    /// call is refused with [`NoMemory`](crate::SpaceError::NoMemory).
+    /// call is refused with [`NotMapped`](crate::SpaceError::NotMapped).
     StopAtHole,
     /// Nothing changes unless every page is mapped.
     RequireMapped,

@@ -51,7 +51,8 @@ use placement::{Placer, free_hint};
 /// | [`OutsideSpace`](SpaceError::OutsideSpace) | a byte of it, rounded up to pages, is outside the space, or past 2^64 | |
 /// | [`BadAlignment`](SpaceError::BadAlignment) | | the alignment is neither 0 nor a power of two |
 /// | [`Exists`](SpaceError::Exists) | a page is mapped, for [`map_fixed_noreplace`](Self::map_fixed_noreplace) | |
-/// | [`NoMemory`](SpaceError::NoMemory) | a page is not mapped, for two of the [`HolePolicy`]s | it fits nowhere |
+/// | [`NotMapped`](SpaceError::NotMapped) | a page is not mapped, for two of the [`HolePolicy`]s | |
+/// | [`NoFreeRange`](SpaceError::NoFreeRange) | | it fits nowhere |
 /// | [`OutOfMemory`](SpaceError::OutOfMemory) | the store could not get memory | the same |
 ///
 /// # Panics
@@ -168,7 +169,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     ///
     /// # Errors
     /// [`ZeroLength`](SpaceError::ZeroLength),
-    /// [`NoMemory`](SpaceError::NoMemory) if it fits nowhere,
+    /// [`NoFreeRange`](SpaceError::NoFreeRange) if it fits nowhere,
     /// [`OutOfMemory`](SpaceError::OutOfMemory).
     ///
     /// ```
@@ -238,15 +239,15 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
                 let value = PageMapping::new(&mapping, 0);
                 self.store
                     .try_allocate(&query, value)?
-                    .ok_or(SpaceError::NoMemory)?
+                    .ok_or(SpaceError::NoFreeRange)?
             }
             _ => {
                 let found = hint.or_else(|| placer.find(&self.store, &query));
-                let page = found.ok_or(SpaceError::NoMemory)?;
+                let page = found.ok_or(SpaceError::NoFreeRange)?;
                 let pages = self
                     .grid
                     .pages_from(page, query.len)
-                    .ok_or(SpaceError::NoMemory)?;
+                    .ok_or(SpaceError::NoFreeRange)?;
                 let value = PageMapping::new(&mapping, self.grid.addr(page));
                 self.store.try_insert(pages, value)?;
                 page
@@ -272,7 +273,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// let space = AddrSpace::new(0, 0x8000, 0x1000)?;
     /// let top = MapOptions { placement: Some(Placement::Highest), ..MapOptions::default() };
     /// assert_eq!(space.find_free(0x2000, &top), Ok(0x6000));
-    /// assert_eq!(space.find_free(0x8001, &top), Err(SpaceError::NoMemory));
+    /// assert_eq!(space.find_free(0x8001, &top), Err(SpaceError::NoFreeRange));
     /// # Ok::<(), SpaceError>(())
     /// ```
     pub fn find_free(&self, len: u64, options: &MapOptions) -> Result<u64, SpaceError> {
@@ -282,7 +283,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
         let found = hint.or_else(|| placer.find(&self.store, &query));
         found
             .map(|page| self.grid.addr(page))
-            .ok_or(SpaceError::NoMemory)
+            .ok_or(SpaceError::NoFreeRange)
     }
 
     /// Maps `len` bytes at `addr`, replacing what is there (`MAP_FIXED`). Each
@@ -410,7 +411,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// says what pages that are not mapped do.
     ///
     /// # Errors
-    /// Those of a range, [`NoMemory`](SpaceError::NoMemory) as `holes` says,
+    /// Those of a range, [`NotMapped`](SpaceError::NotMapped) as `holes` says,
     /// and [`OutOfMemory`](SpaceError::OutOfMemory).
     ///
     /// ```
@@ -420,7 +421,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// space.map_at(0x2000, 0x2000, Mapping::anonymous(Prot::READ, 0), |_| ())?;
     /// let all = HolePolicy::RequireMapped;
     /// let refused = space.protect(0x3000, 0x2000, Prot::NONE, all, |_| ());
-    /// assert_eq!(refused, Err(SpaceError::NoMemory));
+    /// assert_eq!(refused, Err(SpaceError::NotMapped));
     /// space.protect(0x3000, 0x2000, Prot::NONE, HolePolicy::Skip, |old| {
     ///     assert_eq!((old.addr, old.len, old.mapping.prot), (0x3000, 0x1000, Prot::READ));
     /// })?;
@@ -444,7 +445,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
         };
         if let Some(hole) = &hole {
             if holes == HolePolicy::RequireMapped {
-                return Err(SpaceError::NoMemory);
+                return Err(SpaceError::NotMapped);
             }
             pages.end = hole.start;
         }
@@ -453,7 +454,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
             sink(region(grid, &pages, *value));
             value.set_prot(prot);
         })?;
-        hole.map_or(Ok(()), |_| Err(SpaceError::NoMemory))
+        hole.map_or(Ok(()), |_| Err(SpaceError::NotMapped))
     }
 
     /// Marks everything that is mapped now as

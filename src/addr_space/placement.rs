@@ -61,7 +61,7 @@ impl Placer {
         };
         // Longer than the space: no engine needs to hear of such lengths.
         grid.pages_from(Page::default(), len)
-            .ok_or(SpaceError::NoMemory)?;
+            .ok_or(SpaceError::NoFreeRange)?;
         Ok(GapQuery {
             len,
             window,

@@ -142,7 +142,9 @@ impl From<Result<(), SpaceError>> for MMapError {
     fn from(result: Result<(), SpaceError>) -> Self {
         match result {
             Ok(()) => Self::Ok,
-            Err(SpaceError::NoMemory | SpaceError::OutOfMemory) => Self::Nomem,
+            Err(SpaceError::NoFreeRange | SpaceError::NotMapped | SpaceError::OutOfMemory) => {
+                Self::Nomem
+            }
             Err(_) => Self::Inval,
         }
     }

@@ -20,7 +20,9 @@ pub(super) struct CapiLockstep {
 fn told(result: Result<(), SpaceError>) -> Outcome {
     result.map_err(|error| match error {
         SpaceError::Exists => Failure::Exists,
-        SpaceError::NoMemory | SpaceError::OutOfMemory => Failure::NoMemory,
+        SpaceError::NoFreeRange | SpaceError::NotMapped | SpaceError::OutOfMemory => {
+            Failure::NoMemory
+        }
         _ => Failure::Invalid,
     })
 }

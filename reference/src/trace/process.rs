@@ -302,7 +302,7 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
                     .space
                     .protect(addr, len, new, HolePolicy::StopAtHole, |_| ())
                 {
-                    Err(SpaceError::NoMemory) => Ok(()),
+                    Err(SpaceError::NotMapped) => Ok(()),
                     Err(error) => Err(error.into()),
                     Ok(()) => Err(Conflict::Done(errno.clone())),
                 }
@@ -361,7 +361,7 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
             agree(kernel, Some(new_addr))?;
             self.space.unmap(kernel, new_len, |_| ())?;
         } else {
-            let first = self.space.query(addr).ok_or(SpaceError::NoMemory)?;
+            let first = self.space.query(addr).ok_or(SpaceError::NotMapped)?;
             let hint = if flags & MREMAP_DONTUNMAP != 0 {
                 new_addr
             } else {
@@ -392,7 +392,7 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
         if new_end < old_end {
             self.space.unmap(new_end, old_end - new_end, |_| ())?;
         } else if new_end > old_end {
-            let last = self.space.query(old_end - 1).ok_or(SpaceError::NoMemory)?;
+            let last = self.space.query(old_end - 1).ok_or(SpaceError::NotMapped)?;
             let mapping = mapping_at(&last, old_end);
             self.space
                 .map_fixed_noreplace(old_end, new_end - old_end, mapping)?;
@@ -428,7 +428,7 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
                 mapping,
             });
         }
-        let last = moved.last_mut().ok_or(SpaceError::NoMemory)?;
+        let last = moved.last_mut().ok_or(SpaceError::NotMapped)?;
         if to.0 + copied == last.addr + last.len {
             last.len += to.1 - copied;
         }
