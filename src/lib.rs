@@ -38,27 +38,36 @@ extern crate alloc;
 extern crate std;
 
 mod addr_space;
+mod alloc_error;
 #[cfg(test)]
 mod broken;
 mod btree;
 #[cfg(feature = "capi")]
 pub mod capi;
+mod guard;
 mod key;
+mod ordinal;
+mod query;
 mod range_map;
 mod run;
 mod simd;
 mod sorted_vec;
+mod span;
 mod store;
+mod u62;
+mod value;
 
 pub use addr_space::{
     AddrSpace, HolePolicy, MapOptions, Mapping, OffsetRule, Page, PageMapping, Placement, Prot,
     Region, Regions, SpaceError,
 };
+pub use alloc_error::AllocError;
 pub use btree::{BTreeStore, Entries as BTreeEntries};
 pub use key::Key;
+pub use query::{GapQuery, Order};
 pub use range_map::{IntoEntries, RangeMap};
 pub use sorted_vec::{Entries as SortedVecEntries, SortedVecStore};
-pub use store::{AllocError, GapQuery, Gaps, Order, RangeStore, Segment};
+pub use store::{Gaps, RangeStore, Segment};
 
 /// The README's examples are tests.
 #[cfg(doctest)]

@@ -8,9 +8,12 @@ use core::marker::PhantomData;
 use core::mem;
 use core::ops::Range;
 
+use crate::alloc_error::AllocError;
 use crate::btree::BTreeStore;
+use crate::guard::ScopeGuard;
 use crate::key::Key;
-use crate::store::{AllocError, GapQuery, Gaps, RangeStore, Segment};
+use crate::query::GapQuery;
+use crate::store::{Gaps, RangeStore, Segment};
 
 /// A map from disjoint ranges of integers to values that keeps adjacent equal
 /// ones together and knows its gaps.
@@ -250,12 +253,12 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
     /// ```
     pub fn retain(&mut self, mut f: impl FnMut(&Range<K>, &mut V) -> bool) {
         let rest = mem::replace(&mut self.store, S::EMPTY);
-        let mut sieve = Sieve {
-            rest,
-            kept: &mut self.store,
-            entry: PhantomData,
-        };
-        let Sieve { rest, kept, .. } = &mut sieve;
+        let mut stores = (rest, &mut self.store);
+        // What a panicking closure has not seen goes behind what was kept.
+        let mut stores = ScopeGuard::new(&mut stores, |(rest, kept)| {
+            rest.remove_with(K::MIN..K::MAX, |range, value| kept.insert(range, value));
+        });
+        let (rest, kept) = &mut *stores;
         rest.remove_with(K::MIN..K::MAX, |range, mut value| {
             if f(&range, &mut value) {
                 kept.insert(range, value);
@@ -402,21 +405,6 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
             store: self.store.try_clone()?,
             holds: PhantomData,
         })
-    }
-}
-
-/// The two halves of [`RangeMap::retain`] at work. Dropping it puts what a
-/// panicking closure has not seen behind what was kept.
-struct Sieve<'a, K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> {
-    rest: S,
-    kept: &'a mut S,
-    entry: PhantomData<(K, V)>,
-}
-
-impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> Drop for Sieve<'_, K, V, S> {
-    fn drop(&mut self) {
-        let Self { rest, kept, .. } = self;
-        rest.remove_with(K::MIN..K::MAX, |range, value| kept.insert(range, value));
     }
 }
 

@@ -4,17 +4,41 @@
 //! Slots `0..len` are entries. An edit that takes entries out *detaches* their
 //! slots first: it moves them behind the others, last one first, so that they
 //! can be popped in ascending order. Until all are popped the columns are
-//! longer than `len`; user code that panics in between finds the rest put back.
+//! longer than `len`; a sink that panics in between finds the rest put back.
+//!
+//! # Overwriting
+//!
+//! `[start, end)` gets the value `new`. The slots that overlap the range or are
+//! adjacent to it are *touched*. Only the first and the last of them can reach
+//! beyond it, so there are four cases, and the first two are one mirrored:
+//!
+//! ```text
+//!                  start          end
+//!                    |----new------|
+//! the first,     |---a---|                  a == new: the new entry begins where a does
+//! from below:    |-a-|                      else:     a ends at `start`
+//!
+//! the last,                      |---z---|  z == new: the new entry ends where z does
+//! from above:                      |--z--|  else:     z starts at `end`
+//!
+//! inside:              |-b-| |c|            the new entry takes b's slot; c is detached;
+//!                                           without a b, one slot is opened
+//!
+//! around:        |-----------a-----------|  a == new: nothing changes
+//!                |-a-|----new------|--a--|  else:     two slots are opened
+//! ```
 
-use core::marker::PhantomData;
 use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use crate::key::Ordinal;
+use crate::guard::ScopeGuard;
+use crate::ordinal::Ordinal;
+use crate::span::Span;
+use crate::value;
 
 /// There was no room for another slot; nothing has changed.
-#[derive(Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Full;
 
 /// The columns of a run, over which the edits are written.
@@ -36,11 +60,11 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     /// Whether that many slots can be added without memory.
     fn has_room(&self, slots: usize) -> bool;
     /// Adds a slot before `slot`; nothing is detached and there is room.
-    fn open(&mut self, slot: usize, start: R, end: R, value: V);
+    fn open(&mut self, slot: usize, span: Span<R>, value: V);
     /// Takes a slot out; nothing is detached.
-    fn close(&mut self, slot: usize) -> (R, R, V);
+    fn close(&mut self, slot: usize) -> (Span<R>, V);
     /// Takes off the slot behind all others.
-    fn pop(&mut self) -> Option<(R, R, V)>;
+    fn pop(&mut self) -> Option<(Span<R>, V)>;
     /// How many entries end before `key`.
     fn ends_below(&self, key: R) -> usize;
     /// How many entries end at or before `key`.
@@ -52,7 +76,12 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     /// Brings the gap index up to date after an edit. The gaps that may have
     /// changed are those before slots `slots.start..=slots.end`; the longest of
     /// them used to be `was` long.
-    fn regap(&mut self, was: R, slots: Range<usize>);
+    fn update_max_gap(&mut self, was: R, slots: Range<usize>);
+
+    #[inline]
+    fn span(&self, slot: usize) -> Span<R> {
+        Span::new(self.start(slot), self.end(slot))
+    }
 
     /// The length of the gap before a slot; zero before the first, and behind
     /// the last.
@@ -74,8 +103,8 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
         longest
     }
 
-    /// The longest gap that goes without a longer one in its place when these
-    /// entries go.
+    /// How long a gap can be lost when these entries are removed: zero where
+    /// there are entries on both sides, since their gaps become one longer gap.
     #[inline]
     fn gap_lost(&self, slots: Range<usize>) -> R {
         if slots.start > 0 && slots.end < self.len() {
@@ -101,7 +130,7 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
 
     /// Pops the lowest detached slot.
     #[inline]
-    fn next_detached(&mut self) -> Option<(R, R, V)> {
+    fn next_detached(&mut self) -> Option<(Span<R>, V)> {
         if self.detached() == 0 {
             return None;
         }
@@ -122,49 +151,54 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
         values[kept..].reverse();
         values[slot..].rotate_right(detached);
         self.set_len(kept + detached);
-        self.regap(R::PAD, slot..slot + detached);
+        self.update_max_gap(R::PAD, slot..slot + detached);
     }
 
-    /// Gives `[start, end)` this value and coalesces; returns a value that was
+    /// The slots that overlap the span or are adjacent to it.
+    #[inline]
+    fn touched(&self, span: Span<R>) -> Range<usize> {
+        let low = self.ends_below(span.start);
+        low..self.starts_up_to(low, span.end)
+    }
+
+    /// Gives the span this value and coalesces; returns a value that was
     /// replaced. More may be left detached. Without room, gives the value back.
-    fn overwrite(&mut self, start: R, end: R, value: V) -> Result<Option<V>, V> {
-        let low = self.ends_below(start);
-        let high = self.starts_up_to(low, end);
-        self.overwrite_slots(low..high, start, end, value)
+    fn overwrite(&mut self, span: Span<R>, value: V) -> Result<Option<V>, V> {
+        self.overwrite_slots(self.touched(span), span, value)
     }
 
-    /// [`overwrite`](Self::overwrite) where `touched` are the slots that
-    /// overlap `[start, end)` or are adjacent to it.
+    /// [`overwrite`](Self::overwrite) where the [`touched`](Self::touched) slots
+    /// are known.
     fn overwrite_slots(
         &mut self,
         touched: Range<usize>,
-        start: R,
-        end: R,
+        span: Span<R>,
         value: V,
     ) -> Result<Option<V>, V> {
+        let Span { start, end } = span;
         // The new entry, after coalescing, and the slots that it takes over.
-        let (mut new_start, mut new_end) = (start, end);
+        let mut new = span;
         let mut taken = touched.clone();
         if !touched.is_empty() {
             let last = touched.end - 1;
             let (bottom, top) = (self.start(touched.start), self.end(last));
             if bottom < start {
-                if *self.value(touched.start) == value {
-                    new_start = bottom;
+                if value::joins(self.value(touched.start), &value) {
+                    new.start = bottom;
                 } else {
                     taken.start += 1;
                 }
             }
             if top > end {
-                if *self.value(last) == value {
-                    new_end = top;
+                if value::joins(&value, self.value(last)) {
+                    new.end = top;
                 } else {
                     taken.end -= 1;
                 }
             }
         }
         if taken.start > taken.end {
-            return self.overwrite_inside(touched.start, start, end, value);
+            return self.overwrite_inside(touched.start, span, value);
         }
         if taken.is_empty() && !self.has_room(1) {
             return Err(value);
@@ -178,11 +212,11 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
             self.set_start(taken.end, end);
         }
         let replaced = if taken.is_empty() {
-            self.open(taken.start, new_start, new_end, value);
+            self.open(taken.start, new, value);
             None
         } else {
-            self.set_start(taken.start, new_start);
-            self.set_end(taken.start, new_end);
+            self.set_start(taken.start, new.start);
+            self.set_end(taken.start, new.end);
             let replaced = self.replace(taken.start, value);
             if taken.len() > 1 {
                 self.detach(taken.start + 1..taken.end);
@@ -190,58 +224,58 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
             Some(replaced)
         };
         let touched_end = touched.end + self.len() - before;
-        self.regap(was, touched.start..touched_end);
+        self.update_max_gap(was, touched.start..touched_end);
         Ok(replaced)
     }
 
     /// [`overwrite`](Self::overwrite) strictly inside the entry of `slot`.
-    fn overwrite_inside(
-        &mut self,
-        slot: usize,
-        start: R,
-        end: R,
-        value: V,
-    ) -> Result<Option<V>, V> {
+    fn overwrite_inside(&mut self, slot: usize, span: Span<R>, value: V) -> Result<Option<V>, V> {
+        debug_assert!(self.start(slot) < span.start && span.end < self.end(slot));
         if !self.has_room(2) {
             return Err(value);
         }
-        let (above, top) = (self.value(slot).clone(), self.end(slot));
-        self.set_end(slot, start);
-        self.open(slot + 1, end, top, above);
-        self.open(slot + 1, start, end, value);
-        self.regap(R::ZERO, slot + 1..slot + 2);
+        let above = value::part(self.value(slot));
+        let top = self.end(slot);
+        self.set_end(slot, span.start);
+        self.open(slot + 1, Span::new(span.end, top), above);
+        self.open(slot + 1, span, value);
+        self.update_max_gap(R::ZERO, slot + 1..slot + 2);
         Ok(None)
     }
 
-    /// Takes the keys of `[start, end)` out and reports each piece. Returns
-    /// whether there was any.
-    fn carve(&mut self, start: R, end: R, report: &mut impl FnMut(R, R, V)) -> Result<bool, Full> {
-        let low = self.ends_up_to(start);
-        let high = self.starts_below(low, end);
+    /// Removes the keys of the span and reports each piece. Returns whether
+    /// there was any.
+    fn remove_keys(
+        &mut self,
+        span: Span<R>,
+        report: &mut impl FnMut(Span<R>, V),
+    ) -> Result<bool, Full> {
+        let low = self.ends_up_to(span.start);
+        let high = self.starts_below(low, span.end);
         if low == high {
             return Ok(false);
         }
-        self.carve_slots(low..high, start, end, report)?;
+        self.remove_from_slots(low..high, span, report)?;
         Ok(true)
     }
 
-    /// [`carve`](Self::carve) where `touched` are the slots that overlap
-    /// `[start, end)`; there is one.
-    fn carve_slots(
+    /// [`remove_keys`](Self::remove_keys) where `overlapping` are the slots that overlap
+    /// the span; there is one.
+    fn remove_from_slots(
         &mut self,
-        touched: Range<usize>,
-        start: R,
-        end: R,
-        report: &mut impl FnMut(R, R, V),
+        overlapping: Range<usize>,
+        span: Span<R>,
+        report: &mut impl FnMut(Span<R>, V),
     ) -> Result<(), Full> {
-        let (mut low, mut high) = (touched.start, touched.end);
-        let trims_low = self.start(low) < start;
-        let trims_high = self.end(high - 1) > end;
+        debug_assert!(!overlapping.is_empty());
+        let (mut low, mut high) = (overlapping.start, overlapping.end);
+        let trims_low = self.start(low) < span.start;
+        let trims_high = self.end(high - 1) > span.end;
         if trims_low && trims_high && high - low == 1 {
-            return self.carve_inside(low, start, end, report);
+            return self.remove_inside(low, span, report);
         }
         if trims_low {
-            self.trim(low, start, end, report);
+            self.trim(low, span, report);
             low += 1;
         }
         if trims_high {
@@ -249,110 +283,114 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
         }
         if high - low == 1 {
             let was = self.gap_lost(low..high);
-            let (start, end, value) = self.close(low);
-            self.regap(was, low..low);
-            report(start, end, value);
+            let (piece, value) = self.close(low);
+            self.update_max_gap(was, low..low);
+            report(piece, value);
         } else if low < high {
             let was = self.gap_lost(low..high);
             self.detach(low..high);
-            self.regap(was, low..low);
-            let unreported = Detached {
-                run: &mut *self,
-                slot: low,
-                entry: PhantomData,
-            };
-            while let Some((start, end, value)) = unreported.run.next_detached() {
-                report(start, end, value);
+            self.update_max_gap(was, low..low);
+            let mut run = ScopeGuard::new(self, |run| {
+                if run.detached() > 0 {
+                    run.reattach(low);
+                }
+            });
+            while let Some((piece, value)) = run.next_detached() {
+                report(piece, value);
             }
         }
         if trims_high {
-            self.trim(low, start, end, report);
+            self.trim(low, span, report);
         }
         Ok(())
     }
 
-    /// Takes `[start, end)`, which covers one edge of the slot's entry, out of it.
-    fn trim(&mut self, slot: usize, start: R, end: R, report: &mut impl FnMut(R, R, V)) {
-        let piece = self.value(slot).clone();
-        let (bottom, top) = (self.start(slot), self.end(slot));
+    /// Removes a span that covers one edge of the slot's entry from it.
+    fn trim(&mut self, slot: usize, span: Span<R>, report: &mut impl FnMut(Span<R>, V)) {
+        let (whole, value) = (self.span(slot), value::part(self.value(slot)));
         // One gap grows: none that was the longest goes.
-        if bottom < start {
-            self.set_end(slot, start);
-            self.regap(R::ZERO, slot + 1..slot + 1);
+        if whole.start < span.start {
+            self.set_end(slot, span.start);
+            self.update_max_gap(R::ZERO, slot + 1..slot + 1);
         } else {
-            self.set_start(slot, end);
-            self.regap(R::ZERO, slot..slot);
+            self.set_start(slot, span.end);
+            self.update_max_gap(R::ZERO, slot..slot);
         }
-        report(bottom.max(start), top.min(end), piece);
+        report(whole.clip(span), value);
     }
 
-    /// [`carve`](Self::carve) strictly inside the entry of `slot`.
-    fn carve_inside(
+    /// [`remove_keys`](Self::remove_keys) strictly inside the entry of `slot`.
+    fn remove_inside(
         &mut self,
         slot: usize,
-        start: R,
-        end: R,
-        report: &mut impl FnMut(R, R, V),
+        span: Span<R>,
+        report: &mut impl FnMut(Span<R>, V),
     ) -> Result<(), Full> {
         if !self.has_room(1) {
             return Err(Full);
         }
-        let (piece, above) = (self.value(slot).clone(), self.value(slot).clone());
+        let piece = value::part(self.value(slot));
+        let above = value::part(self.value(slot));
         let top = self.end(slot);
-        self.set_end(slot, start);
-        self.open(slot + 1, end, top, above);
-        self.regap(R::ZERO, slot + 1..slot + 1);
-        report(start, end, piece);
+        self.set_end(slot, span.start);
+        self.open(slot + 1, Span::new(span.end, top), above);
+        self.update_max_gap(R::ZERO, slot + 1..slot + 1);
+        report(span, piece);
         Ok(())
     }
 
-    /// How many slots changing the pieces of `[start, end)` can add: one for
-    /// each edge that is strictly inside an entry.
-    fn slots_to_update(&self, start: R, end: R) -> usize {
+    /// How many slots changing the pieces of the span can add: one for each of
+    /// its ends that is strictly inside an entry.
+    fn slots_to_update(&self, span: Span<R>) -> usize {
         let splits = |key: R| {
             let slot = self.ends_up_to(key);
             usize::from(slot < self.len() && self.start(slot) < key)
         };
-        splits(start) + splits(end)
+        splits(span.start) + splits(span.end)
     }
 
-    /// Calls `f` with a copy of each piece's value and gives the piece what
+    /// Calls `change` with a copy of each piece's value and gives the piece what
     /// came of it. There is room for [`slots_to_update`](Self::slots_to_update).
-    fn update_pieces(&mut self, start: R, end: R, f: &mut impl FnMut(R, R, &mut V)) {
-        let (mut from, mut slot) = (start, self.ends_up_to(start));
-        while from < end && slot < self.len() && self.start(slot) < end {
-            let (low, high) = (self.start(slot).max(from), self.end(slot).min(end));
-            let mut value = self.value(slot).clone();
-            f(low, high, &mut value);
-            if *self.value(slot) == value {
+    fn update_pieces(&mut self, span: Span<R>, change: &mut impl FnMut(Span<R>, &mut V)) {
+        let mut rest = span;
+        let mut slot = self.ends_up_to(span.start);
+        while !rest.is_empty() && slot < self.len() && self.start(slot) < rest.end {
+            let piece = self.span(slot).clip(rest);
+            let mut value = value::part(self.value(slot));
+            change(piece, &mut value);
+            if value::is_unchanged(self.value(slot), &value) {
                 slot += 1;
             } else {
-                slot = self.overwrite_piece(slot, low, high, value);
-                slot += usize::from(self.end(slot) <= high);
+                slot = self.overwrite_piece(slot, piece, value);
+                slot += usize::from(self.end(slot) <= piece.end);
             }
-            from = high;
+            rest.start = piece.end;
         }
     }
 
     /// Gives a piece of the entry in `slot` another value and coalesces. There
     /// is room. Returns the slot in which the piece is then.
     #[inline]
-    fn overwrite_piece(&mut self, slot: usize, start: R, end: R, value: V) -> usize {
-        let joins = |slot: usize| *self.value(slot) == value;
-        let below = slot > 0 && self.end(slot - 1) == start && joins(slot - 1);
-        let above = slot + 1 < self.len() && self.start(slot + 1) == end && joins(slot + 1);
-        let now = slot - usize::from(below) + usize::from(self.start(slot) < start);
+    fn overwrite_piece(&mut self, slot: usize, piece: Span<R>, value: V) -> usize {
+        debug_assert!(self.span(slot).covers(piece));
+        let below = slot > 0
+            && self.end(slot - 1) == piece.start
+            && value::joins(self.value(slot - 1), &value);
+        let above = slot + 1 < self.len()
+            && self.start(slot + 1) == piece.end
+            && value::joins(&value, self.value(slot + 1));
+        let now = slot - usize::from(below) + usize::from(self.start(slot) < piece.start);
         if !below && !above {
-            self.split_off_piece(slot, start, end, value);
+            self.split_off_piece(slot, piece, value);
             return now;
         }
         let touched = slot - usize::from(below)..slot + 1 + usize::from(above);
-        let replaced = self.overwrite_slots(touched, start, end, value);
+        let replaced = self.overwrite_slots(touched, piece, value);
         debug_assert!(replaced.is_ok(), "room was made before");
         // The piece itself and the two neighbours it may have joined.
         let mut old = ArrayVec::<V, 3>::new();
         old.extend(replaced.ok().flatten());
-        while let Some((_, _, value)) = self.next_detached() {
+        while let Some((_, value)) = self.next_detached() {
             old.push(value);
         }
         now
@@ -360,38 +398,24 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
 
     /// [`overwrite_piece`](Self::overwrite_piece) where it joins no neighbour.
     #[inline]
-    fn split_off_piece(&mut self, slot: usize, start: R, end: R, value: V) {
-        match (self.start(slot) < start, self.end(slot) > end) {
+    fn split_off_piece(&mut self, slot: usize, piece: Span<R>, value: V) {
+        let whole = self.span(slot);
+        match (whole.start < piece.start, whole.end > piece.end) {
             (false, false) => drop(self.replace(slot, value)),
             (true, false) => {
-                self.set_end(slot, start);
-                self.open(slot + 1, start, end, value);
-                self.regap(R::ZERO, slot + 1..slot + 1);
+                self.set_end(slot, piece.start);
+                self.open(slot + 1, piece, value);
+                self.update_max_gap(R::ZERO, slot + 1..slot + 1);
             }
             (false, true) => {
-                self.set_start(slot, end);
-                self.open(slot, start, end, value);
-                self.regap(R::ZERO, slot..slot + 1);
+                self.set_start(slot, piece.end);
+                self.open(slot, piece, value);
+                self.update_max_gap(R::ZERO, slot..slot + 1);
             }
             (true, true) => {
-                let done = self.overwrite_inside(slot, start, end, value);
+                let done = self.overwrite_inside(slot, piece, value);
                 debug_assert!(done.is_ok(), "room was made before");
             }
-        }
-    }
-}
-
-/// Detached slots that go back before `slot` when this is dropped.
-struct Detached<'a, R: Ordinal, V: Clone + PartialEq, T: Run<R, V>> {
-    run: &'a mut T,
-    slot: usize,
-    entry: PhantomData<(R, V)>,
-}
-
-impl<R: Ordinal, V: Clone + PartialEq, T: Run<R, V>> Drop for Detached<'_, R, V, T> {
-    fn drop(&mut self) {
-        if self.run.detached() > 0 {
-            self.run.reattach(self.slot);
         }
     }
 }

@@ -1,23 +1,56 @@
 //! The loops that decide the tree's speed: the position of a key among a node's
 //! keys, the gaps of a node that are long enough, and the longest of them.
 //!
-//! 1. `rank` counts keys below something without a branch. Every eighth key is
-//!    compared first; that leaves one block of eight. Compared one by one, their
-//!    sum is there sooner; compared at once, they take fewer instructions.
-//! 2. The gap masks take the sign bits of sixteen differences at a time and
-//!    pack them into sixteen bits.
-//! 3. The longest gap is a maximum of floating-point numbers.
+//! **The rank of `x`**: how many keys of a sorted column are below it.
+//!
+//! ```text
+//! block = number of k in 7, 15, 23, ... with column[k] < x
+//! rank  = 8 * block + number of k in 8 * block .. 8 * block + 8 with column[k] < x
+//! ```
+//!
+//! 1. Compare every eighth key and count, without a branch. A column of 48 has 5
+//!    samples, one of 32 has 3; up to eight keys need none.
+//! 2. That leaves one block of eight, in one cache line if the column is aligned.
+//!    Compare its keys, in one of two ways:
+//!    - one by one, each added to the sum ([`rank`]): the sum is there 7 to 9
+//!      cycles sooner. For the way down, where each step waits for the last.
+//!    - all at once ([`rank_at_once`]): four subtractions, two shuffles, two
+//!      packs, one mask. For the leaf of a look-up, on which the next look-up
+//!      does not depend: without it a look-up takes 1.3 times as long.
+//!
+//! In all 13 comparisons for 48 keys, 11 for 32, and no branch to mispredict.
+//!
+//! **The gap mask**: a bit for each gap that is at least `want` long.
+//!
+//! ```text
+//! bit k = sign of (gap[k] - want) is clear
+//! ```
+//!
+//! 1. Subtract, two gaps an instruction: 8 subtractions for sixteen gaps, 16 if
+//!    a gap is itself the difference of two columns.
+//! 2. Take the high halves of four differences: 4 shuffles.
+//! 3. Pack four and four to eight, eight and eight to sixteen, keeping signs: 3
+//!    packs.
+//! 4. Take sixteen signs: 1 mask. Stop behind the last sixteen slots in use.
+//!
+//! Without it a pair of removal and placement takes a tenth longer.
+//!
+//! **The longest gap**: a maximum of floating-point numbers, since SSE2 has none
+//! of 64-bit integers; two gaps an instruction. Without it a pair takes 3 to
+//! 6 % longer.
 //!
 //! The compiler finds none of these, so they are written with SSE2 intrinsics,
 //! beside scalar twins that serve other targets and `--cfg gaptree_scalar`, and
-//! that tests compare them with. docs/decisions/0004 has what each is worth.
-//! `prefetch` is a hint beside them: nodes are not one behind the other, so the
+//! that tests compare them with. docs/measurements.md has what each is worth and
+//! on which processor.
+//!
+//! [`prefetch`] is a hint beside them: nodes are not one behind the other, so the
 //! processor does not see which one an iteration gets to next.
 //!
-//! All but `rank` computes with [`Short`]'s limit of 2^62: no difference
-//! overflows its sign.
+//! All but [`rank`] count on the limit of [`U62`]: no difference overflows its
+//! sign.
 
-use crate::key::Short;
+use crate::u62::U62;
 
 /// How many keys the last step of a search compares at once.
 const EIGHT: usize = 8;
@@ -33,10 +66,10 @@ pub(crate) fn rank<T: Copy, const N: usize>(
     rank_by(column, len, below, |keys| one_by_one(keys, below))
 }
 
-/// How many keys are below `x`, in fewer instructions, but later: for the last
-/// step of a look-up, which the next look-up need not wait for.
+/// How many keys are below `x`, in fewer instructions but with more latency: for
+/// the last step of a look-up.
 #[inline]
-pub(crate) fn rank_at_once<const N: usize>(column: &[Short; N], len: usize, x: Short) -> usize {
+pub(crate) fn rank_at_once<const N: usize>(column: &[U62; N], len: usize, x: U62) -> usize {
     rank_by(column, len, |key| key < x, |keys| at_once(keys, x))
 }
 
@@ -67,7 +100,7 @@ fn one_by_one<T: Copy>(keys: &[T], below: impl Fn(T) -> bool) -> usize {
 
 /// How many of eight sorted keys are below `x`.
 #[inline]
-fn at_once(keys: &[Short; EIGHT], x: Short) -> usize {
+fn at_once(keys: &[U62; EIGHT], x: U62) -> usize {
     #[cfg(all(target_arch = "x86_64", not(gaptree_scalar)))]
     return sse2::below(keys, x.0);
     #[cfg(not(all(target_arch = "x86_64", not(gaptree_scalar))))]
@@ -77,7 +110,7 @@ fn at_once(keys: &[Short; EIGHT], x: Short) -> usize {
 /// A bit for each gap of a padded column that is at least `want` long, for
 /// `want` above zero.
 #[inline]
-pub(crate) fn long_enough<const N: usize>(gaps: &[Short; N], len: usize, want: Short) -> u64 {
+pub(crate) fn long_enough<const N: usize>(gaps: &[U62; N], len: usize, want: U62) -> u64 {
     mask::<N>(len, |i| (gaps[i].0, 0), want.0)
 }
 
@@ -85,17 +118,17 @@ pub(crate) fn long_enough<const N: usize>(gaps: &[Short; N], len: usize, want: S
 /// above zero. Bit 0 is zero: an entry starts before it ends.
 #[inline]
 pub(crate) fn long_enough_between<const N: usize>(
-    starts: &[Short; N],
-    ends: &[Short; N],
+    starts: &[U62; N],
+    ends: &[U62; N],
     len: usize,
-    want: Short,
+    want: U62,
 ) -> u64 {
     mask::<N>(len, between(starts, ends), want.0)
 }
 
 /// The start of each slot, and the end before it; for the first its own.
 #[inline]
-fn between<const N: usize>(starts: &[Short; N], ends: &[Short; N]) -> impl Fn(usize) -> (u64, u64) {
+fn between<const N: usize>(starts: &[U62; N], ends: &[U62; N]) -> impl Fn(usize) -> (u64, u64) {
     |i| (starts[i].0, ends[i.saturating_sub(1)].0)
 }
 
@@ -121,7 +154,7 @@ fn scalar_mask<const N: usize>(len: usize, pair: impl Fn(usize) -> (u64, u64), w
 
 /// The longest gap of a padded column.
 #[inline]
-pub(crate) fn longest<const N: usize>(gaps: &[Short; N], len: usize) -> Short {
+pub(crate) fn longest<const N: usize>(gaps: &[U62; N], len: usize) -> U62 {
     longest_of::<N>(len, |i| (gaps[i].0, 0))
 }
 
@@ -129,21 +162,21 @@ pub(crate) fn longest<const N: usize>(gaps: &[Short; N], len: usize) -> Short {
 /// only one entry.
 #[inline]
 pub(crate) fn longest_between<const N: usize>(
-    starts: &[Short; N],
-    ends: &[Short; N],
+    starts: &[U62; N],
+    ends: &[U62; N],
     len: usize,
-) -> Short {
+) -> U62 {
     longest_of::<N>(len, between(starts, ends))
 }
 
 /// The longest `a - b` above zero, where `(a, b) = pair(slot)`.
 #[inline]
-fn longest_of<const N: usize>(len: usize, pair: impl Fn(usize) -> (u64, u64)) -> Short {
+fn longest_of<const N: usize>(len: usize, pair: impl Fn(usize) -> (u64, u64)) -> U62 {
     #[cfg(all(target_arch = "x86_64", not(gaptree_scalar)))]
     if N.is_multiple_of(sse2::SIXTEEN) {
-        return Short(sse2::longest::<N>(len, pair));
+        return U62(sse2::longest::<N>(len, pair));
     }
-    Short(scalar_longest::<N>(len, pair))
+    U62(scalar_longest::<N>(len, pair))
 }
 
 #[inline]
@@ -174,7 +207,7 @@ mod sse2 {
         _mm_shuffle_ps, _mm_sub_epi64, _mm_unpackhi_epi64,
     };
 
-    use crate::key::Short;
+    use crate::u62::U62;
 
     /// How many gaps the scans look at before they ask whether there are more.
     pub(super) const SIXTEEN: usize = 16;
@@ -200,7 +233,7 @@ mod sse2 {
     /// [`one_by_one`](super::one_by_one) for eight sorted keys.
     #[inline]
     #[expect(unsafe_code, reason = "without it a look-up takes 1.3 times as long")]
-    pub(super) fn below(keys: &[Short; super::EIGHT], x: u64) -> usize {
+    pub(super) fn below(keys: &[U62; super::EIGHT], x: u64) -> usize {
         // SAFETY: every x86-64 target has SSE2, and none of these intrinsics
         // touches memory.
         let negative = unsafe {
@@ -295,10 +328,10 @@ mod sse2 {
 #[cfg(test)]
 mod tests {
     use super::{
-        Short, between, long_enough, long_enough_between, longest, longest_between, one_by_one,
-        rank, rank_at_once, scalar_longest, scalar_mask,
+        U62, between, long_enough, long_enough_between, longest, longest_between, one_by_one, rank,
+        rank_at_once, scalar_longest, scalar_mask,
     };
-    use crate::key::{Ordinal, SHORT_LIMIT};
+    use crate::ordinal::Ordinal;
 
     /// A small deterministic generator (xorshift), so that the twins meet many
     /// patterns without a dependency.
@@ -315,9 +348,9 @@ mod tests {
     fn value(next: &mut impl FnMut() -> u64) -> u64 {
         match next() % 4 {
             0 => next() % 4,
-            1 => SHORT_LIMIT - 1 - next() % 4,
+            1 => U62::LIMIT - 1 - next() % 4,
             2 => next() % 64,
-            _ => next() % SHORT_LIMIT,
+            _ => next() % U62::LIMIT,
         }
     }
 
@@ -325,25 +358,25 @@ mod tests {
         let mut next = numbers(0x9E37_79B9_7F4A_7C15 + N as u64);
         for _ in 0..2000 {
             let len = (next() % (N as u64 + 1)) as usize;
-            let mut gaps = [Short::ZERO; N];
-            gaps[..len].fill_with(|| Short(value(&mut next)));
-            let want = Short(value(&mut next).max(1));
+            let mut gaps = [U62::ZERO; N];
+            gaps[..len].fill_with(|| U62(value(&mut next)));
+            let want = U62(value(&mut next).max(1));
 
             let obvious = (0..len).filter(|&i| gaps[i] >= want);
             let obvious = obvious.fold(0, |mask, i| mask | 1 << i);
             assert_eq!(long_enough(&gaps, len, want), obvious);
             assert_eq!(scalar_mask::<N>(len, |i| (gaps[i].0, 0), want.0), obvious);
-            let obvious = gaps.into_iter().fold(Short::ZERO, Short::max);
+            let obvious = gaps.into_iter().fold(U62::ZERO, U62::max);
             assert_eq!(longest(&gaps, len), obvious);
             assert_eq!(scalar_longest::<N>(len, |i| (gaps[i].0, 0)), obvious.0);
 
             let mut bounds: [u64; 128] = [0; 128];
             bounds[..2 * len].fill_with(|| value(&mut next));
             bounds[..2 * len].sort_unstable();
-            let (mut starts, mut ends) = ([Short::ZERO; N], [Short::PAD; N]);
+            let (mut starts, mut ends) = ([U62::ZERO; N], [U62::PAD; N]);
             for i in 0..len {
-                starts[i] = Short(bounds[2 * i]);
-                ends[i] = Short(bounds[2 * i + 1].max(bounds[2 * i] + 1));
+                starts[i] = U62(bounds[2 * i]);
+                ends[i] = U62(bounds[2 * i + 1].max(bounds[2 * i] + 1));
             }
             let obvious = (1..len).filter(|&i| starts[i].0 >= ends[i - 1].0 + want.0);
             let obvious = obvious.fold(0, |mask, i| mask | 1 << i);
@@ -355,7 +388,7 @@ mod tests {
             assert_eq!(longest_between(&starts, &ends, len).0, obvious);
             assert_eq!(scalar_longest::<N>(len, between(&starts, &ends)), obvious);
 
-            let x = Short(value(&mut next));
+            let x = U62(value(&mut next));
             let obvious = ends.partition_point(|&key| key < x);
             assert_eq!(rank(&ends, len, |key| key < x), obvious);
             assert_eq!(rank_at_once(&ends, len, x), obvious);
@@ -381,7 +414,7 @@ mod tests {
             assert_eq!(u64::rank_below(&ends, len, x), below);
             let up_to = ends[..len].partition_point(|&key| key <= x);
             assert_eq!(u64::rank_up_to(&ends, len, x), up_to);
-            assert_eq!(u64::rank_up_to_at_once(&ends, len, x), up_to);
+            assert_eq!(u64::rank_up_to_throughput(&ends, len, x), up_to);
         }
     }
 

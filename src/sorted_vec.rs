@@ -8,9 +8,15 @@ use core::ops::Range;
 
 use smallvec::{CollectionAllocErr, SmallVec};
 
-use crate::key::{Key, Ordinal};
+use crate::alloc_error::AllocError;
+use crate::guard::ScopeGuard;
+use crate::key::Key;
+use crate::ordinal::Ordinal;
+use crate::query::{Fit, GapQuery, Order};
 use crate::run::{Full, Run};
-use crate::store::{AllocError, Fit, GapQuery, Order, RangeStore, is_empty, keys, ordinals};
+use crate::span::{Span, is_empty};
+use crate::store::RangeStore;
+use crate::value;
 
 /// Entries kept inside the store itself, without heap memory.
 const INLINE: usize = 8;
@@ -43,6 +49,23 @@ impl<K: Key, V: Clone + PartialEq> SortedVecStore<K, V> {
         Self::EMPTY
     }
 
+    /// Overwrites the span.
+    fn insert_span(&mut self, span: Span<K::Ordinal>, value: V) -> Result<(), AllocError> {
+        let mut value = value;
+        let replaced = loop {
+            match self.overwrite(span, value) {
+                Ok(replaced) => break replaced,
+                Err(unused) => value = unused,
+            }
+            self.make_room(2)?;
+        };
+        // User code: whatever of it panics, the store is valid by now.
+        let rest = ScopeGuard::new(self, Self::discard);
+        drop(replaced);
+        drop(rest);
+        Ok(())
+    }
+
     /// Obtains memory for `extra` more slots: a quarter more than there are.
     fn make_room(&mut self, extra: usize) -> Result<(), AllocError> {
         let len = self.len;
@@ -57,17 +80,17 @@ impl<K: Key, V: Clone + PartialEq> SortedVecStore<K, V> {
     /// Drops detached values; if dropping one panics, the others go as well.
     fn discard(&mut self) {
         while let Some(piece) = self.next_detached() {
-            let rest = Discard(self);
+            let rest = ScopeGuard::new(self, Self::discard);
             drop(piece);
-            mem::forget(rest);
+            rest.defuse();
         }
     }
 
     /// The gap before a slot, `len` standing for the end of the key type.
-    fn gap(&self, slot: usize) -> (K::Ordinal, K::Ordinal) {
+    fn gap(&self, slot: usize) -> Span<K::Ordinal> {
         let below = slot.checked_sub(1).map(|slot| self.ends[slot]);
         let above = (slot < self.len).then(|| self.starts[slot]);
-        (
+        Span::new(
             below.unwrap_or(K::Ordinal::ZERO),
             above.unwrap_or(K::MAX.to_ordinal()),
         )
@@ -81,12 +104,9 @@ impl<K: Key, V: Clone + PartialEq> SortedVecStore<K, V> {
 
     fn find(&self, fit: &Fit<K::Ordinal>, order: Order) -> Option<K::Ordinal> {
         // Gaps are named by the slot above them. Only these reach the window.
-        let low = self.ends_up_to(fit.window.0);
-        let high = self.starts_below(low, fit.window.1);
-        let try_slot = |slot: usize| {
-            let (start, end) = self.gap(slot);
-            fit.in_gap(start, end, order)
-        };
+        let low = self.ends_up_to(fit.window.start);
+        let high = self.starts_below(low, fit.window.end);
+        let try_slot = |slot: usize| fit.in_gap(self.gap(slot), order);
         let try_block = |block: usize| {
             if self.blocks[block] < fit.len {
                 return None;
@@ -132,15 +152,6 @@ fn reserve<A: smallvec::Array>(column: &mut SmallVec<A>, extra: usize) -> Result
             CollectionAllocErr::AllocErr { layout } => AllocError::new(layout),
             CollectionAllocErr::CapacityOverflow => AllocError::new(Layout::new::<A::Item>()),
         })
-}
-
-/// Drops what is still detached.
-struct Discard<'a, K: Key, V: Clone + PartialEq>(&'a mut SortedVecStore<K, V>);
-
-impl<K: Key, V: Clone + PartialEq> Drop for Discard<'_, K, V> {
-    fn drop(&mut self) {
-        self.0.discard();
-    }
 }
 
 impl<K: Key, V: Clone + PartialEq> Run<K::Ordinal, V> for SortedVecStore<K, V> {
@@ -190,24 +201,24 @@ impl<K: Key, V: Clone + PartialEq> Run<K::Ordinal, V> for SortedVecStore<K, V> {
         len <= columns.min(self.values.capacity()) && len.div_ceil(BLOCK) <= self.blocks.capacity()
     }
 
-    fn open(&mut self, slot: usize, start: K::Ordinal, end: K::Ordinal, value: V) {
-        self.starts.insert(slot, start);
-        self.ends.insert(slot, end);
+    fn open(&mut self, slot: usize, span: Span<K::Ordinal>, value: V) {
+        debug_assert!(self.detached() == 0 && self.has_room(1));
+        self.starts.insert(slot, span.start);
+        self.ends.insert(slot, span.end);
         self.values.insert(slot, value);
         self.len += 1;
     }
 
-    fn close(&mut self, slot: usize) -> (K::Ordinal, K::Ordinal, V) {
+    fn close(&mut self, slot: usize) -> (Span<K::Ordinal>, V) {
+        debug_assert_eq!(self.detached(), 0);
         self.len -= 1;
-        (
-            self.starts.remove(slot),
-            self.ends.remove(slot),
-            self.values.remove(slot),
-        )
+        let span = Span::new(self.starts.remove(slot), self.ends.remove(slot));
+        (span, self.values.remove(slot))
     }
 
-    fn pop(&mut self) -> Option<(K::Ordinal, K::Ordinal, V)> {
-        Some((self.starts.pop()?, self.ends.pop()?, self.values.pop()?))
+    fn pop(&mut self) -> Option<(Span<K::Ordinal>, V)> {
+        let span = Span::new(self.starts.pop()?, self.ends.pop()?);
+        Some((span, self.values.pop()?))
     }
 
     fn ends_below(&self, key: K::Ordinal) -> usize {
@@ -239,7 +250,7 @@ impl<K: Key, V: Clone + PartialEq> Run<K::Ordinal, V> for SortedVecStore<K, V> {
         })
     }
 
-    fn regap(&mut self, _was: K::Ordinal, slots: Range<usize>) {
+    fn update_max_gap(&mut self, _was: K::Ordinal, slots: Range<usize>) {
         let count = self.len.div_ceil(BLOCK);
         let shifted = self.indexed != self.len;
         let first = slots.start / BLOCK;
@@ -276,10 +287,8 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
     fn get(&self, key: K) -> Option<(Range<K>, &V)> {
         let key = key.to_ordinal();
         let slot = self.ends_up_to(key);
-        (slot < self.len && self.starts[slot] <= key).then(|| {
-            let range = keys(self.starts[slot], self.ends[slot]);
-            (range, &self.values[slot])
-        })
+        (slot < self.len && self.starts[slot] <= key)
+            .then(|| (self.span(slot).keys(), &self.values[slot]))
     }
 
     fn overlapping(&self, range: Range<K>) -> Entries<'_, K, V> {
@@ -311,22 +320,10 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
     }
 
     fn try_insert(&mut self, range: Range<K>, value: V) -> Result<(), AllocError> {
-        let Some((start, end)) = ordinals(&range) else {
-            return Ok(());
-        };
-        let mut value = value;
-        let replaced = loop {
-            match self.overwrite(start, end, value) {
-                Ok(replaced) => break replaced,
-                Err(unused) => value = unused,
-            }
-            self.make_room(2)?;
-        };
-        // User code: whatever of it panics, the store is valid by now.
-        let rest = Discard(self);
-        drop(replaced);
-        drop(rest);
-        Ok(())
+        match Span::of(&range) {
+            Some(span) => self.insert_span(span, value),
+            None => Ok(()),
+        }
     }
 
     fn try_insert_with(
@@ -349,11 +346,11 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
         range: Range<K>,
         mut sink: impl FnMut(Range<K>, V),
     ) -> Result<(), AllocError> {
-        let Some((start, end)) = ordinals(&range) else {
+        let Some(span) = Span::of(&range) else {
             return Ok(());
         };
-        let mut report = |start, end, value| sink(keys(start, end), value);
-        while let Err(Full) = self.carve(start, end, &mut report) {
+        let mut report = |piece: Span<_>, value| sink(piece.keys(), value);
+        while let Err(Full) = self.remove_keys(span, &mut report) {
             self.make_room(1)?;
         }
         Ok(())
@@ -364,16 +361,14 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
         range: Range<K>,
         mut f: impl FnMut(Range<K>, &mut V),
     ) -> Result<(), AllocError> {
-        let Some((start, end)) = ordinals(&range) else {
+        let Some(span) = Span::of(&range) else {
             return Ok(());
         };
-        let slots = self.slots_to_update(start, end);
+        let slots = self.slots_to_update(span);
         if !self.has_room(slots) {
             self.make_room(slots)?;
         }
-        self.update_pieces(start, end, &mut |start, end, value| {
-            f(keys(start, end), value);
-        });
+        self.update_pieces(span, &mut |piece, value| f(piece.keys(), value));
         Ok(())
     }
 
@@ -384,8 +379,7 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
         let Some(start) = self.find(&fit, query.order) else {
             return Ok(None);
         };
-        let range = keys(start, fit.end(start));
-        self.try_insert(range, value)?;
+        self.insert_span(fit.span(start), value)?;
         Ok(Some(K::from_ordinal(start)))
     }
 
@@ -424,7 +418,7 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
                     self.ends[slot - 1] <= self.starts[slot],
                     "L1, L2: slot {slot}"
                 );
-                let equal = self.values[slot - 1] == self.values[slot];
+                let equal = value::joins(&self.values[slot - 1], &self.values[slot]);
                 assert!(
                     !(adjacent && equal),
                     "L3: slot {slot} equals the one before"
@@ -475,7 +469,7 @@ impl<'a, K: Key, V> Iterator for Entries<'a, K, V> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (start, end) = (*self.starts.next()?, *self.ends.next()?);
-        Some((keys(start, end), self.values.next()?))
+        Some((Span::new(start, end).keys(), self.values.next()?))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -486,7 +480,7 @@ impl<'a, K: Key, V> Iterator for Entries<'a, K, V> {
 impl<K: Key, V> DoubleEndedIterator for Entries<'_, K, V> {
     fn next_back(&mut self) -> Option<Self::Item> {
         let (start, end) = (*self.starts.next_back()?, *self.ends.next_back()?);
-        Some((keys(start, end), self.values.next_back()?))
+        Some((Span::new(start, end).keys(), self.values.next_back()?))
     }
 }
 

@@ -1,223 +1,13 @@
-//! [`RangeStore`], the contract of every engine, and [`GapQuery`], what a
-//! placement asks for.
+//! [`RangeStore`], the contract of every engine: its laws, what each operation
+//! does, and what it costs.
 
-use core::alloc::Layout;
-use core::fmt;
 use core::iter::FusedIterator;
 use core::ops::Range;
 
-use crate::key::{Key, Ordinal};
-
-/// The memory that an operation needs could not be obtained; nothing changed
-/// and nothing was reported.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AllocError {
-    layout: Layout,
-}
-
-impl AllocError {
-    /// An error for a request of `layout` that was refused.
-    #[must_use]
-    pub const fn new(layout: Layout) -> Self {
-        Self { layout }
-    }
-
-    /// What was asked for; size in bytes.
-    #[must_use]
-    pub const fn layout(&self) -> Layout {
-        self.layout
-    }
-
-    /// Ends the program as a failed allocation does.
-    pub fn abort(self) -> ! {
-        alloc::alloc::handle_alloc_error(self.layout)
-    }
-}
-
-impl fmt::Display for AllocError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "could not allocate {} bytes", self.layout.size())
-    }
-}
-
-impl core::error::Error for AllocError {}
-
-/// Which of the placements that satisfy a [`GapQuery`] is wanted.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Order {
-    /// The lowest start: first fit.
-    #[default]
-    Lowest,
-    /// The highest start: last fit.
-    Highest,
-}
-
-/// A question for a placement: a start such that `[start, start + len)` is free.
-///
-/// ```
-/// use gaptree::{GapQuery, Order, RangeMap};
-///
-/// let mut map = RangeMap::<u32, char>::new();
-/// map.insert(10..20, 'a');
-/// assert_eq!(map.find_gap(&GapQuery::new(10)), Some(0));
-/// assert_eq!(map.find_gap(&GapQuery::new(11)), Some(20));
-/// let query = GapQuery::new(4).within(0..64).aligned(16).order(Order::Highest);
-/// assert_eq!(map.find_gap(&query), Some(48));
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct GapQuery<K: Key> {
-    /// How many keys to place; zero satisfies nothing.
-    pub len: K::Len,
-    /// The whole placement lies inside it.
-    pub window: Range<K>,
-    /// A power of two, in keys: `start % align == phase`. Any other alignment
-    /// satisfies nothing.
-    pub align: K::Len,
-    /// Below `align`, or it satisfies nothing. For negative starts `%` is the
-    /// remainder that is never negative.
-    pub phase: K::Len,
-    /// The lowest such start, or the highest.
-    pub order: Order,
-}
-
-impl<K: Key> GapQuery<K> {
-    /// The lowest place for `len` keys anywhere.
-    #[must_use]
-    pub fn new(len: K::Len) -> Self {
-        Self {
-            len,
-            window: K::MIN..K::MAX,
-            align: K::ONE,
-            phase: K::Len::default(),
-            order: Order::Lowest,
-        }
-    }
-
-    /// Limits the whole placement to `window`.
-    #[must_use]
-    pub fn within(self, window: Range<K>) -> Self {
-        Self { window, ..self }
-    }
-
-    /// Asks for a start that is a multiple of `align` keys, a power of two.
-    #[must_use]
-    pub fn aligned(self, align: K::Len) -> Self {
-        Self { align, ..self }
-    }
-
-    /// Asks for a start that is `phase` keys above a multiple of the alignment.
-    #[must_use]
-    pub fn phase(self, phase: K::Len) -> Self {
-        Self { phase, ..self }
-    }
-
-    /// Asks for the lowest or the highest start.
-    #[must_use]
-    pub fn order(self, order: Order) -> Self {
-        Self { order, ..self }
-    }
-
-    /// Where the query is satisfied if exactly the keys of `free` are free:
-    /// the lowest or highest start inside it, or `None`. O(1).
-    #[must_use]
-    pub fn fit(&self, free: Range<K>) -> Option<K> {
-        let fit = Fit::new(self)?;
-        let (start, end) = (free.start.to_ordinal(), free.end.to_ordinal());
-        fit.in_gap(start, end, self.order).map(K::from_ordinal)
-    }
-}
-
-/// A valid [`GapQuery`] in ordinals; the order is a separate parameter, so that
-/// searches can be compiled for one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fit<R> {
-    pub(crate) len: R,
-    pub(crate) window: (R, R),
-    mask: R,
-    phase: R,
-}
-
-impl<R: Ordinal> Fit<R> {
-    /// `None` for a query that nothing satisfies.
-    pub(crate) fn new<K: Key<Ordinal = R>>(query: &GapQuery<K>) -> Option<Self> {
-        let len = K::len_to_ordinal(query.len);
-        let mask = K::len_to_ordinal(query.align).alignment_mask()?;
-        let phase = K::len_to_ordinal(query.phase);
-        let window = (
-            query.window.start.to_ordinal(),
-            query.window.end.to_ordinal(),
-        );
-        let satisfiable = len > R::ZERO && len <= R::PAD && phase <= mask && window.0 < window.1;
-        let phase = phase.shift_phase(K::ORIGIN, mask);
-        satisfiable.then_some(Self {
-            len,
-            window,
-            mask,
-            phase,
-        })
-    }
-
-    /// The end of a placement that starts at `start`; both are in the window.
-    #[inline]
-    pub(crate) fn end(&self, start: R) -> R {
-        start.plus(self.len)
-    }
-
-    /// The lowest or highest start inside the free range `[start, end)`.
-    #[inline]
-    pub(crate) fn in_gap(&self, start: R, end: R, order: Order) -> Option<R> {
-        let (low, high) = (start.max(self.window.0), end.min(self.window.1));
-        if low >= high || high.minus(low) < self.len {
-            return None;
-        }
-        let last = high.minus(self.len);
-        let slack = last.minus(low);
-        match order {
-            Order::Lowest => {
-                let up = low.up_to_phase(self.phase, self.mask);
-                (up <= slack).then(|| low.plus(up))
-            }
-            Order::Highest => {
-                let down = last.down_to_phase(self.phase, self.mask);
-                (down <= slack).then(|| last.minus(down))
-            }
-        }
-    }
-}
-
-/// What is at a key.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Segment<'a, K, V> {
-    /// An entry contains it.
-    Entry(Range<K>, &'a V),
-    /// It is free: the whole gap around it, which ends at the key type's
-    /// bounds where no entry does.
-    Gap(Range<K>),
-}
-
-/// Whether the range has no key.
-#[inline]
-pub(crate) fn is_empty<K: Ord>(range: &Range<K>) -> bool {
-    range.start >= range.end
-}
-
-/// The bounds of a range as ordinals, or `None` if it has no key.
-#[inline]
-pub(crate) fn ordinals<K: Key>(range: &Range<K>) -> Option<(K::Ordinal, K::Ordinal)> {
-    (!is_empty(range)).then(|| (range.start.to_ordinal(), range.end.to_ordinal()))
-}
-
-/// The range with these bounds.
-#[inline]
-pub(crate) fn keys<K: Key>(start: K::Ordinal, end: K::Ordinal) -> Range<K> {
-    K::from_ordinal(start)..K::from_ordinal(end)
-}
-
-/// The longest of some ranges, the first of equally long ones.
-pub(crate) fn longest<K: Key>(gaps: impl Iterator<Item = Range<K>>) -> Option<Range<K>> {
-    let length = |gap: &Range<K>| gap.end.to_ordinal().minus(gap.start.to_ordinal());
-    gaps.reduce(|a, b| if length(&b) > length(&a) { b } else { a })
-}
+use crate::alloc_error::AllocError;
+use crate::key::Key;
+use crate::query::GapQuery;
+use crate::span::{Span, is_empty};
 
 /// Disjoint ranges of keys with a value each, kept in order: the contract of
 /// every engine.
@@ -452,6 +242,16 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
     }
 }
 
+/// What is at a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Segment<'a, K, V> {
+    /// An entry contains it.
+    Entry(Range<K>, &'a V),
+    /// It is free: the whole gap around it, which ends at the key type's
+    /// bounds where no entry does.
+    Gap(Range<K>),
+}
+
 /// The gaps of a window, ascending and double-ended; made by
 /// [`RangeStore::gaps`].
 #[derive(Clone, Debug)]
@@ -502,3 +302,9 @@ where
 }
 
 impl<'a, K: Key, V: 'a, I: Iterator<Item = (Range<K>, &'a V)>> FusedIterator for Gaps<K, I> {}
+
+/// The longest of some ranges, the first of equally long ones.
+pub(crate) fn longest<K: Key>(gaps: impl Iterator<Item = Range<K>>) -> Option<Range<K>> {
+    let length = |gap: &Range<K>| Span::raw(gap).len();
+    gaps.reduce(|a, b| if length(&b) > length(&a) { b } else { a })
+}

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::store::AllocError;
+use crate::alloc_error::AllocError;
 
 /// Why a call was refused. Nothing was changed and nothing was reported, but
 /// for [`HolePolicy::StopAtHole`](crate::HolePolicy::StopAtHole).

@@ -1,13 +1,13 @@
 //! [`AddrSpace`]: the bookkeeping of mmap, munmap and mprotect.
 //!
-//! Bytes outside, pages inside: [`grid`] turns addresses and lengths into pages
+//! Bytes outside, pages inside: [`geometry`] turns addresses and lengths into pages
 //! and is the only file that computes with addresses; the store below keeps
 //! pages and knows nothing of bytes. [`placement`] turns a call without a fixed
 //! address into a question to the store. [`regions`] has everything that only
 //! looks.
 
 mod error;
-mod grid;
+mod geometry;
 mod mapping;
 mod page;
 mod placement;
@@ -24,7 +24,7 @@ pub use regions::Regions;
 
 use crate::btree::BTreeStore;
 use crate::store::RangeStore;
-use grid::{Grid, count};
+use geometry::{Geometry, count};
 use placement::{Placer, free_hint};
 
 /// What is mapped in an address space `[start, start + len)`: the bookkeeping of
@@ -80,7 +80,7 @@ use placement::{Placer, free_hint};
 #[derive(Clone)]
 pub struct AddrSpace<S = BTreeStore<Page, PageMapping>> {
     store: S,
-    grid: Grid,
+    geometry: Geometry,
     /// How many pages are mapped.
     mapped: u64,
     placer: Placer,
@@ -123,11 +123,11 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// # Ok::<(), SpaceError>(())
     /// ```
     pub fn with_engine(start: u64, len: u64, page_size: u64) -> Result<Self, SpaceError> {
-        let grid = Grid::new(start, len, page_size)?;
+        let geometry = Geometry::new(start, len, page_size)?;
         let placer = Placer::new(Placement::default());
         Ok(Self {
             store: S::EMPTY,
-            grid,
+            geometry,
             mapped: 0,
             placer,
         })
@@ -229,8 +229,8 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
         options: &MapOptions,
     ) -> Result<u64, SpaceError> {
         let mut placer = options.placement.map_or(self.placer, Placer::new);
-        let query = placer.query(&self.grid, len, options)?;
-        let hint = free_hint(&self.store, &self.grid, &query, options.hint);
+        let query = placer.query(&self.geometry, len, options)?;
+        let hint = free_hint(&self.store, &self.geometry, &query, options.hint);
         // What the store keeps of a linear offset depends on the address, and a
         // random address comes from here: those need the address first.
         let address_first = mapping.offset_rule == OffsetRule::Linear || placer.is_random();
@@ -245,10 +245,10 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
                 let found = hint.or_else(|| placer.find(&self.store, &query));
                 let page = found.ok_or(SpaceError::NoFreeRange)?;
                 let pages = self
-                    .grid
+                    .geometry
                     .pages_from(page, query.len)
                     .ok_or(SpaceError::NoFreeRange)?;
-                let value = PageMapping::new(&mapping, self.grid.addr(page));
+                let value = PageMapping::new(&mapping, self.geometry.addr(page));
                 self.store.try_insert(pages, value)?;
                 page
             }
@@ -257,7 +257,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
             self.placer = placer;
         }
         self.mapped += query.len;
-        Ok(self.grid.addr(page))
+        Ok(self.geometry.addr(page))
     }
 
     /// The address at which [`map_any_with`](Self::map_any_with) would map;
@@ -278,11 +278,11 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// ```
     pub fn find_free(&self, len: u64, options: &MapOptions) -> Result<u64, SpaceError> {
         let mut placer = options.placement.map_or(self.placer, Placer::new);
-        let query = placer.query(&self.grid, len, options)?;
-        let hint = free_hint(&self.store, &self.grid, &query, options.hint);
+        let query = placer.query(&self.geometry, len, options)?;
+        let hint = free_hint(&self.store, &self.geometry, &query, options.hint);
         let found = hint.or_else(|| placer.find(&self.store, &query));
         found
-            .map(|page| self.grid.addr(page))
+            .map(|page| self.geometry.addr(page))
             .ok_or(SpaceError::NoFreeRange)
     }
 
@@ -311,17 +311,17 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
         mapping: Mapping,
         mut sink: impl FnMut(Region),
     ) -> Result<(), SpaceError> {
-        let pages = self.grid.pages_of(addr, len)?;
+        let pages = self.geometry.pages_of(addr, len)?;
         let added = count(&pages);
         let Self {
             store,
-            grid,
+            geometry,
             mapped,
             ..
         } = self;
         store.try_insert_with(pages, PageMapping::new(&mapping, addr), |pages, value| {
             *mapped -= count(&pages);
-            sink(region(grid, &pages, value));
+            sink(region(geometry, &pages, value));
         })?;
         self.mapped += added;
         Ok(())
@@ -349,7 +349,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
         len: u64,
         mapping: Mapping,
     ) -> Result<(), SpaceError> {
-        let pages = self.grid.pages_of(addr, len)?;
+        let pages = self.geometry.pages_of(addr, len)?;
         if self.store.overlaps(pages.clone()) {
             return Err(SpaceError::Exists);
         }
@@ -383,7 +383,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
         len: u64,
         sink: impl FnMut(Region),
     ) -> Result<(), SpaceError> {
-        let pages = self.grid.pages_of(addr, len)?;
+        let pages = self.geometry.pages_of(addr, len)?;
         self.unmap_pages(pages, sink)
     }
 
@@ -394,13 +394,13 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     ) -> Result<(), SpaceError> {
         let Self {
             store,
-            grid,
+            geometry,
             mapped,
             ..
         } = self;
         store.try_remove_with(pages, |pages, value| {
             *mapped -= count(&pages);
-            sink(region(grid, &pages, value));
+            sink(region(geometry, &pages, value));
         })?;
         Ok(())
     }
@@ -436,7 +436,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
         holes: HolePolicy,
         mut sink: impl FnMut(Region),
     ) -> Result<(), SpaceError> {
-        let mut pages = self.grid.pages_of(addr, len)?;
+        let mut pages = self.geometry.pages_of(addr, len)?;
         let hole = match holes {
             HolePolicy::Skip => None,
             HolePolicy::StopAtHole | HolePolicy::RequireMapped => {
@@ -449,9 +449,11 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
             }
             pages.end = hole.start;
         }
-        let Self { store, grid, .. } = self;
+        let Self {
+            store, geometry, ..
+        } = self;
         store.try_update(pages, |pages, value| {
-            sink(region(grid, &pages, *value));
+            sink(region(geometry, &pages, *value));
             value.set_prot(prot);
         })?;
         hole.map_or(Ok(()), |_| Err(SpaceError::NotMapped))
@@ -462,7 +464,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// marked become one region. O(n).
     pub fn mark_original(&mut self) {
         self.store
-            .update(self.grid.all(), |_, value| value.set_original());
+            .update(self.geometry.all(), |_, value| value.set_original());
     }
 
     /// Unmaps everything that is not [`original`](Mapping::original) and
@@ -482,19 +484,19 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// # Ok::<(), gaptree::SpaceError>(())
     /// ```
     pub fn unmap_non_original(&mut self, mut sink: impl FnMut(Region)) {
-        let mut rest = self.grid.all();
+        let mut rest = self.geometry.all();
         while let Some(pages) = self.next_non_original(rest.clone()) {
             rest.start = pages.end;
             let Self {
                 store,
-                grid,
+                geometry,
                 mapped,
                 ..
             } = self;
             // Whole regions go, so that this needs no memory.
             store.remove_with(pages, |pages, value| {
                 *mapped -= count(&pages);
-                sink(region(grid, &pages, value));
+                sink(region(geometry, &pages, value));
             });
         }
     }
@@ -522,14 +524,14 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// instead.
     pub fn try_clone(&self) -> Result<Self, SpaceError> {
         let Self {
-            grid,
+            geometry,
             mapped,
             placer,
             ..
         } = *self;
         Ok(Self {
             store: self.store.try_clone()?,
-            grid,
+            geometry,
             mapped,
             placer,
         })
@@ -549,7 +551,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
             .last()
             .map_or(Page::default(), |(pages, _)| pages.end);
         assert!(
-            last <= self.grid.all().end,
+            last <= self.geometry.all().end,
             "{last:?} is past the end of the space"
         );
     }
@@ -557,11 +559,11 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
 
 /// The region that an entry of the store stands for.
 #[inline]
-fn region(grid: &Grid, pages: &Range<Page>, value: PageMapping) -> Region {
-    let addr = grid.addr(pages.start);
+fn region(geometry: &Geometry, pages: &Range<Page>, value: PageMapping) -> Region {
+    let addr = geometry.addr(pages.start);
     Region {
         addr,
-        len: grid.bytes(count(pages)),
+        len: geometry.bytes(count(pages)),
         mapping: value.at(addr),
     }
 }
@@ -585,7 +587,7 @@ mod tests {
         broken.mapped += 1;
         expect_refused("pages counted", || broken.check());
         let mut broken = space();
-        broken.grid = Grid::new(0, 0x7000, 0x1000).expect("a grid");
+        broken.geometry = Geometry::new(0, 0x7000, 0x1000).expect("a geometry");
         expect_refused("is past the end", || broken.check());
     }
 }

@@ -5,10 +5,11 @@ use core::iter;
 use core::ops::Range;
 
 use super::error::SpaceError;
-use super::grid::Grid;
+use super::geometry::Geometry;
 use super::mapping::{MapOptions, PageMapping, Placement};
 use super::page::Page;
-use crate::store::{GapQuery, Order, RangeStore};
+use crate::query::{GapQuery, Order};
+use crate::store::RangeStore;
 
 /// How often a random start is drawn and refused before the fitting starts are
 /// counted. In a window that is half free, fewer than one placement of a page
@@ -45,22 +46,23 @@ impl Placer {
     /// What a call with these options asks the store for.
     pub(super) fn query(
         &self,
-        grid: &Grid,
+        geometry: &Geometry,
         len: u64,
         options: &MapOptions,
     ) -> Result<GapQuery<Page>, SpaceError> {
-        let len = grid.pages_for(len)?;
-        let (align, phase) = grid.alignment(options.align)?;
+        let len = geometry.pages_for(len)?;
+        let (align, phase) = geometry.alignment(options.align)?;
         let window = match options.window {
-            Some((addr, len)) => grid.pages_within(addr, len),
-            None => grid.all(),
+            Some((addr, len)) => geometry.pages_within(addr, len),
+            None => geometry.all(),
         };
         let order = match self.placement {
             Placement::Highest => Order::Highest,
             Placement::Lowest | Placement::Random(_) => Order::Lowest,
         };
         // Longer than the space: no engine needs to hear of such lengths.
-        grid.pages_from(Page::default(), len)
+        geometry
+            .pages_from(Page::default(), len)
             .ok_or(SpaceError::NoFreeRange)?;
         Ok(GapQuery {
             len,
@@ -90,11 +92,11 @@ impl Placer {
 /// aligned as asked, and free for the whole length.
 pub(super) fn free_hint<S: RangeStore<Page, PageMapping>>(
     store: &S,
-    grid: &Grid,
+    geometry: &Geometry,
     query: &GapQuery<Page>,
     hint: Option<u64>,
 ) -> Option<Page> {
-    let pages = grid.pages_of(hint?, grid.bytes(query.len)).ok()?;
+    let pages = geometry.pages_of(hint?, geometry.bytes(query.len)).ok()?;
     let fits = query.fit(pages.clone()) == Some(pages.start) && !store.overlaps(pages.clone());
     fits.then_some(pages.start)
 }

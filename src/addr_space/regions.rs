@@ -3,7 +3,7 @@
 use core::fmt;
 use core::iter::FusedIterator;
 
-use super::grid::{Grid, count};
+use super::geometry::{Geometry, count};
 use super::mapping::{Mapping, PageMapping, Region};
 use super::page::Page;
 use super::{AddrSpace, region};
@@ -13,19 +13,19 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// The first address of the space.
     #[must_use]
     pub fn start(&self) -> u64 {
-        self.grid.start()
+        self.geometry.start()
     }
 
     /// The length of the space in bytes; `start + size` can be 2^64.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.grid.bytes(count(&self.grid.all()))
+        self.geometry.bytes(count(&self.geometry.all()))
     }
 
     /// The size of a page in bytes, a power of two.
     #[must_use]
     pub fn page_size(&self) -> u64 {
-        self.grid.page_size()
+        self.geometry.page_size()
     }
 
     /// The region around `addr`, whole, or `None` if it is not mapped. `addr`
@@ -44,8 +44,8 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     #[must_use]
     #[inline]
     pub fn query(&self, addr: u64) -> Option<Region> {
-        let (pages, value) = self.store.get(self.grid.page_at(addr)?)?;
-        Some(region(&self.grid, &pages, *value))
+        let (pages, value) = self.store.get(self.geometry.page_at(addr)?)?;
+        Some(region(&self.geometry, &pages, *value))
     }
 
     /// Whether all bytes of `[addr, addr + len)` are mapped and `allow` accepts
@@ -79,28 +79,28 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
         if len == 0 {
             return Ok(());
         }
-        let grid = &self.grid;
-        let first = grid.page_at(addr).ok_or(addr)?;
+        let geometry = &self.geometry;
+        let first = geometry.page_at(addr).ok_or(addr)?;
         let (pages, value) = self.store.get(first).ok_or(addr)?;
-        if !allow(&value.at(grid.addr(pages.start))) {
+        if !allow(&value.at(geometry.addr(pages.start))) {
             return Err(addr);
         }
-        let reach = grid.reach(addr, len);
+        let reach = geometry.reach(addr, len);
         let mut good = pages.end;
-        if reach <= grid.bytes(good.number()) {
+        if reach <= geometry.bytes(good.number()) {
             return Ok(());
         }
-        for (pages, value) in self.store.overlapping(good..grid.all().end) {
-            let start = grid.addr(good);
+        for (pages, value) in self.store.overlapping(good..geometry.all().end) {
+            let start = geometry.addr(good);
             if pages.start != good || !allow(&value.at(start)) {
                 return Err(start);
             }
             good = pages.end;
-            if reach <= grid.bytes(good.number()) {
+            if reach <= geometry.bytes(good.number()) {
                 return Ok(());
             }
         }
-        Err(grid.addr(good))
+        Err(geometry.addr(good))
     }
 
     /// All regions, ascending, from both ends.
@@ -118,7 +118,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     pub fn regions(&self) -> Regions<'_, S> {
         Regions {
             entries: self.store.iter(),
-            grid: self.grid,
+            geometry: self.geometry,
         }
     }
 
@@ -126,10 +126,10 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// from both ends. Any address, alignment and length will do.
     #[must_use]
     pub fn regions_in(&self, addr: u64, len: u64) -> Regions<'_, S> {
-        let pages = self.grid.pages_touching(addr, len);
+        let pages = self.geometry.pages_touching(addr, len);
         Regions {
             entries: self.store.overlapping(pages),
-            grid: self.grid,
+            geometry: self.geometry,
         }
     }
 
@@ -145,8 +145,13 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// # Ok::<(), gaptree::SpaceError>(())
     /// ```
     pub fn gaps(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> + FusedIterator {
-        let gaps = self.store.gaps(self.grid.all());
-        gaps.map(|pages| (self.grid.addr(pages.start), self.grid.bytes(count(&pages))))
+        let gaps = self.store.gaps(self.geometry.all());
+        gaps.map(|pages| {
+            (
+                self.geometry.addr(pages.start),
+                self.geometry.bytes(count(&pages)),
+            )
+        })
     }
 
     /// The number of regions. O(1).
@@ -158,7 +163,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// How many bytes are mapped, in whole pages. O(1).
     #[must_use]
     pub fn mapped_bytes(&self) -> u64 {
-        self.grid.bytes(self.mapped)
+        self.geometry.bytes(self.mapped)
     }
 
     /// The length in bytes of the longest run of pages that are not mapped: the
@@ -166,8 +171,8 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// default engine.
     #[must_use]
     pub fn largest_gap(&self) -> u64 {
-        let longest = self.store.longest_gap(self.grid.all());
-        longest.map_or(0, |pages| self.grid.bytes(count(&pages)))
+        let longest = self.store.longest_gap(self.geometry.all());
+        longest.map_or(0, |pages| self.geometry.bytes(count(&pages)))
     }
 }
 
@@ -175,7 +180,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
 /// [`AddrSpace::regions`] and [`AddrSpace::regions_in`].
 pub struct Regions<'a, S: RangeStore<Page, PageMapping> + 'a> {
     entries: S::Entries<'a>,
-    grid: Grid,
+    geometry: Geometry,
 }
 
 impl<'a, S: RangeStore<Page, PageMapping> + 'a> Iterator for Regions<'a, S> {
@@ -184,7 +189,7 @@ impl<'a, S: RangeStore<Page, PageMapping> + 'a> Iterator for Regions<'a, S> {
     #[inline]
     fn next(&mut self) -> Option<Region> {
         let (pages, value) = self.entries.next()?;
-        Some(region(&self.grid, &pages, *value))
+        Some(region(&self.geometry, &pages, *value))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -192,9 +197,9 @@ impl<'a, S: RangeStore<Page, PageMapping> + 'a> Iterator for Regions<'a, S> {
     }
 
     fn fold<A, F: FnMut(A, Region) -> A>(self, init: A, mut f: F) -> A {
-        let grid = self.grid;
+        let geometry = self.geometry;
         self.entries.fold(init, |folded, (pages, value)| {
-            f(folded, region(&grid, &pages, *value))
+            f(folded, region(&geometry, &pages, *value))
         })
     }
 }
@@ -203,7 +208,7 @@ impl<'a, S: RangeStore<Page, PageMapping> + 'a> DoubleEndedIterator for Regions<
     #[inline]
     fn next_back(&mut self) -> Option<Region> {
         let (pages, value) = self.entries.next_back()?;
-        Some(region(&self.grid, &pages, *value))
+        Some(region(&self.geometry, &pages, *value))
     }
 }
 
@@ -213,7 +218,7 @@ impl<'a, S: RangeStore<Page, PageMapping> + 'a> Clone for Regions<'a, S> {
     fn clone(&self) -> Self {
         Self {
             entries: self.entries.clone(),
-            grid: self.grid,
+            geometry: self.geometry,
         }
     }
 }
@@ -249,7 +254,7 @@ impl<S: RangeStore<Page, PageMapping>> fmt::Display for AddrSpace<S> {
 /// it says nothing about what is mapped.
 impl<S: RangeStore<Page, PageMapping>> PartialEq for AddrSpace<S> {
     fn eq(&self, other: &Self) -> bool {
-        let totals = |space: &Self| (space.grid, space.mapped, space.store.len());
+        let totals = |space: &Self| (space.geometry, space.mapped, space.store.len());
         totals(self) == totals(other) && self.store.iter().eq(other.store.iter())
     }
 }

@@ -7,18 +7,22 @@ use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use super::inner::{Inner, Kids};
-use super::leaf::Leaf;
-use super::owned::Owned;
-use super::{BTreeStore, Root};
-use crate::key::{Key, Ordinal};
+use super::node::{Children, Inner, Leaf, Owned};
+use super::tree::{BTreeStore, Root};
+use crate::alloc_error::AllocError;
+use crate::key::Key;
+use crate::ordinal::Ordinal;
 use crate::run::Run;
-use crate::store::{AllocError, RangeStore, ordinals};
+use crate::span::Span;
+use crate::store::RangeStore;
+use crate::value;
 
 /// Leaves in order.
-type Leaves<R, V, const B: usize> = Vec<Owned<Leaf<R, V, B>>>;
+type Leaves<R, V, const LEAF: usize> = Vec<Owned<Leaf<R, V, LEAF>>>;
 
-impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K, V, B, F> {
+impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
+    BTreeStore<K, V, LEAF, FANOUT>
+{
     /// See [`RangeStore::try_from_entries`].
     pub(crate) fn build(
         entries: impl IntoIterator<Item = (Range<K>, V)>,
@@ -27,10 +31,10 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         let mut entries = entries.into_iter();
         let mut unsorted = None;
         for (range, value) in entries.by_ref() {
-            let Some((start, end)) = ordinals(&range) else {
+            let Some(span) = Span::of(&range) else {
                 continue;
             };
-            if let Some(value) = append(&mut leaves, start, end, value)? {
+            if let Some(value) = append(&mut leaves, span, value)? {
                 unsorted = Some((range, value));
                 break;
             }
@@ -42,16 +46,16 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
         Ok(store)
     }
 
-    fn over(mut leaves: Leaves<K::Ordinal, V, B>) -> Result<Self, AllocError> {
-        leaves.iter_mut().for_each(|leaf| leaf.rescan());
+    fn over(mut leaves: Leaves<K::Ordinal, V, LEAF>) -> Result<Self, AllocError> {
+        leaves.iter_mut().for_each(|leaf| leaf.recompute_max_gap());
         let len = leaves.iter().map(|leaf| leaf.len()).sum();
         if leaves.len() < 2 {
             let root = leaves.pop().map(Root::Leaf);
             return Ok(Self { root, len });
         }
-        let mut nodes = level(leaves, Kids::Leaves)?;
+        let mut nodes = level(leaves, Children::Leaves)?;
         while nodes.len() > 1 {
-            nodes = level(nodes, Kids::Inners)?;
+            nodes = level(nodes, Children::Inners)?;
         }
         let root = nodes.pop().map(Root::Inner);
         Ok(Self { root, len })
@@ -60,45 +64,44 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
 
 /// Puts an entry behind all others. If it overlaps or precedes one, gives the
 /// value back.
-fn append<R: Ordinal, V: Clone + PartialEq, const B: usize>(
-    leaves: &mut Leaves<R, V, B>,
-    start: R,
-    end: R,
+fn append<R: Ordinal, V: Clone + PartialEq, const LEAF: usize>(
+    leaves: &mut Leaves<R, V, LEAF>,
+    span: Span<R>,
     value: V,
 ) -> Result<Option<V>, AllocError> {
     if let Some(leaf) = leaves.last_mut() {
         let len = leaf.len();
         let last = leaf.end(len - 1);
-        if start < last {
+        if span.start < last {
             return Ok(Some(value));
         }
-        if start == last && *leaf.value(len - 1) == value {
-            leaf.set_end(len - 1, end);
+        if span.start == last && value::joins(leaf.value(len - 1), &value) {
+            leaf.set_end(len - 1, span.end);
             return Ok(None);
         }
         if leaf.has_room(1) {
-            leaf.open(len, start, end, value);
+            leaf.open(len, span, value);
             return Ok(None);
         }
     }
     let mut leaf = Leaf::try_new()?;
-    leaf.open(0, start, end, value);
+    leaf.open(0, span, value);
     reserve(leaves, 1)?;
     leaves.push(leaf);
     Ok(None)
 }
 
 /// The nodes above these, full but for the last.
-fn level<T, R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize>(
-    kids: Vec<Owned<T>>,
-    kind: impl Fn(ArrayVec<Owned<T>, F>) -> Kids<R, V, B, F>,
-) -> Result<Vec<Owned<Inner<R, V, B, F>>>, AllocError> {
+fn level<T, R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>(
+    children: Vec<Owned<T>>,
+    kind: impl Fn(ArrayVec<Owned<T>, FANOUT>) -> Children<R, V, LEAF, FANOUT>,
+) -> Result<Vec<Owned<Inner<R, V, LEAF, FANOUT>>>, AllocError> {
     let mut nodes = Vec::new();
-    reserve(&mut nodes, kids.len().div_ceil(F))?;
-    let mut kids = kids.into_iter();
-    while kids.len() > 0 {
-        let mut node = Inner::try_new(kind(kids.by_ref().take(F).collect()))?;
-        node.refresh_all();
+    reserve(&mut nodes, children.len().div_ceil(FANOUT))?;
+    let mut children = children.into_iter();
+    while children.len() > 0 {
+        let mut node = Inner::try_new(kind(children.by_ref().take(FANOUT).collect()))?;
+        node.rebuild_summaries();
         nodes.push(node);
     }
     Ok(nodes)

@@ -1,10 +1,10 @@
 //! The tree's invariants (T1 to T7 of the module documentation), asserted over
 //! the whole structure.
 
-use super::inner::{Inner, Kids, each_kind};
-use super::leaf::Leaf;
-use super::{BTreeStore, Root, Summary};
-use crate::key::{Key, Ordinal};
+use super::node::{Inner, Leaf, Summary, each_kind};
+use super::tree::{BTreeStore, Root};
+use crate::key::Key;
+use crate::ordinal::Ordinal;
 use crate::run::Run;
 use crate::store::RangeStore;
 
@@ -15,7 +15,7 @@ struct Found<R> {
     height: usize,
 }
 
-impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
+impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
     fn check(&self) -> Found<R> {
         let len = self.len();
         assert!(len > 0, "T4: empty leaf");
@@ -27,7 +27,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
                 "T1: order"
             );
         }
-        let pads = |column: &[R; B], pad: R| column[len..].iter().all(|&key| key == pad);
+        let pads = |column: &[R; LEAF], pad: R| column[len..].iter().all(|&key| key == pad);
         assert!(
             pads(&self.starts, R::ZERO) && pads(&self.ends, R::PAD),
             "T2: padding of a leaf"
@@ -45,47 +45,49 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     }
 }
 
-impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, V, B, F> {
+impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
+    Inner<R, V, LEAF, FANOUT>
+{
     fn check(&self) -> Found<R> {
         let len = self.len();
         assert!(len > 0, "T4: inner node without children");
         let (mut entries, mut height) = (0, None);
         for c in 0..len {
-            let kid = each_kind!(&self.kids, kids => kids[c].check());
-            entries += kid.entries;
+            let child = each_kind!(&self.children, children => children[c].check());
+            entries += child.entries;
             assert_eq!(
-                *height.get_or_insert(kid.height),
-                kid.height,
+                *height.get_or_insert(child.height),
+                child.height,
                 "T4: depth of leaves"
             );
             let held = Summary {
-                first: self.firsts[c],
-                last: self.lasts[c],
-                gap: self.inside[c],
+                min_start: self.min_starts[c],
+                max_end: self.max_ends[c],
+                max_gap: self.max_gaps[c],
             };
-            assert_eq!(held, kid.summary, "T5: summary of child {c}");
+            assert_eq!(held, child.summary, "T5: summary of child {c}");
             assert!(
-                c == 0 || self.lasts[c - 1] <= self.firsts[c],
+                c == 0 || self.max_ends[c - 1] <= self.min_starts[c],
                 "T1: order of children"
             );
             let before = if c == 0 {
                 R::ZERO
             } else {
-                held.first.minus(self.lasts[c - 1])
+                held.min_start.minus(self.max_ends[c - 1])
             };
             assert_eq!(
                 self.gaps[c],
-                before.max(held.gap),
+                before.max(held.max_gap),
                 "T5: gap that ends in child {c}"
             );
         }
-        let pads = |column: &[R; F], pad: R| column[len..].iter().all(|&key| key == pad);
+        let pads = |column: &[R; FANOUT], pad: R| column[len..].iter().all(|&key| key == pad);
         assert!(
-            pads(&self.lasts, R::PAD) && pads(&self.firsts, R::ZERO),
+            pads(&self.max_ends, R::PAD) && pads(&self.min_starts, R::ZERO),
             "T2: key padding"
         );
         assert!(
-            pads(&self.gaps, R::ZERO) && pads(&self.inside, R::ZERO),
+            pads(&self.gaps, R::ZERO) && pads(&self.max_gaps, R::ZERO),
             "T2: gap padding"
         );
         assert_eq!(
@@ -101,7 +103,9 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
     }
 }
 
-impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K, V, B, F> {
+impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
+    BTreeStore<K, V, LEAF, FANOUT>
+{
     pub(crate) fn check_all(&self) {
         let entries = match &self.root {
             None => 0,
@@ -123,21 +127,15 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K,
     }
 }
 
-impl<R: Ordinal, V, const B: usize, const F: usize> Inner<R, V, B, F> {
-    /// Whether the children are leaves.
-    pub(crate) fn is_over_leaves(&self) -> bool {
-        matches!(self.kids, Kids::Leaves(_))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::broken::expect_each_refused;
-    use crate::key::Short;
+    use crate::btree::node::Children;
+    use crate::u62::U62;
 
     type Store = BTreeStore<u16, u8, 3, 3>;
-    type Node = Inner<Short, u8, 3, 3>;
+    type Node = Inner<U62, u8, 3, 3>;
 
     /// Three levels of them.
     const ENTRIES: u16 = 20;
@@ -153,19 +151,19 @@ mod tests {
     fn node(store: &mut Store) -> &mut Node {
         let mut node = root(store);
         while !node.is_over_leaves() {
-            node = match &mut node.kids {
-                Kids::Inners(kids) => &mut kids[0],
-                Kids::Leaves(_) => unreachable!("they are not leaves"),
+            node = match &mut node.children {
+                Children::Inners(children) => &mut children[0],
+                Children::Leaves(_) => unreachable!("they are not leaves"),
             };
         }
         node
     }
 
     /// The first leaf, in which a slot is free, or another.
-    fn leaf(store: &mut Store, index: usize) -> &mut Leaf<Short, u8, 3> {
-        match &mut node(store).kids {
-            Kids::Leaves(kids) => &mut kids[index],
-            Kids::Inners(_) => unreachable!("they are leaves"),
+    fn leaf(store: &mut Store, index: usize) -> &mut Leaf<U62, u8, 3> {
+        match &mut node(store).children {
+            Children::Leaves(children) => &mut children[index],
+            Children::Inners(_) => unreachable!("they are leaves"),
         }
     }
 
@@ -184,12 +182,12 @@ mod tests {
                     let leaf = leaf(s, 0);
                     leaf.ends[0] = leaf.ends[1];
                 }),
-                ("T2: padding of a leaf", |s| leaf(s, 0).starts[2] = Short(1)),
-                ("T2: padding of a leaf", |s| leaf(s, 0).ends[2] = Short(99)),
-                ("T3", |s| leaf(s, 0).max_gap = Short(7)),
+                ("T2: padding of a leaf", |s| leaf(s, 0).starts[2] = U62(1)),
+                ("T2: padding of a leaf", |s| leaf(s, 0).ends[2] = U62(99)),
+                ("T3", |s| leaf(s, 0).max_gap = U62(7)),
                 ("T5: summary of child 1", |s| {
                     let leaf = leaf(s, 1);
-                    leaf.starts[0] = leaf.starts[0].minus(Short(1));
+                    leaf.starts[0] = leaf.starts[0].minus(U62(1));
                 }),
             ],
         );
@@ -201,29 +199,25 @@ mod tests {
             ENTRIES,
             &[
                 ("T4: inner node without", |s| {
-                    node(s).kids = Kids::Leaves(Default::default());
+                    node(s).children = Children::Leaves(Default::default());
                 }),
-                ("T5: summary", |s| node(s).firsts[1] = Short(1)),
-                ("T5: summary", |s| node(s).lasts[0] = Short(1)),
-                ("T5: summary", |s| node(s).inside[0] = Short(1)),
-                ("T5: gap that ends in child 0", |s| {
-                    node(s).gaps[0] = Short(7)
-                }),
-                ("T5: gap that ends in child 1", |s| {
-                    node(s).gaps[1] = Short(5)
-                }),
-                ("T5: longest gap", |s| node(s).max_gap = Short(7)),
-                ("T2: key padding", |s| node(s).lasts[2] = Short(1)),
-                ("T2: key padding", |s| node(s).firsts[2] = Short(1)),
-                ("T2: gap padding", |s| node(s).gaps[2] = Short(1)),
-                ("T2: gap padding", |s| node(s).inside[2] = Short(1)),
+                ("T5: summary", |s| node(s).min_starts[1] = U62(1)),
+                ("T5: summary", |s| node(s).max_ends[0] = U62(1)),
+                ("T5: summary", |s| node(s).max_gaps[0] = U62(1)),
+                ("T5: gap that ends in child 0", |s| node(s).gaps[0] = U62(7)),
+                ("T5: gap that ends in child 1", |s| node(s).gaps[1] = U62(5)),
+                ("T5: longest gap", |s| node(s).max_gap = U62(7)),
+                ("T2: key padding", |s| node(s).max_ends[2] = U62(1)),
+                ("T2: key padding", |s| node(s).min_starts[2] = U62(1)),
+                ("T2: gap padding", |s| node(s).gaps[2] = U62(1)),
+                ("T2: gap padding", |s| node(s).max_gaps[2] = U62(1)),
                 ("T1: order of children", |s| {
                     let node = node(s);
-                    node.firsts.swap(0, 1);
-                    node.lasts.swap(0, 1);
-                    match &mut node.kids {
-                        Kids::Leaves(kids) => kids.swap(0, 1),
-                        Kids::Inners(_) => unreachable!("they are leaves"),
+                    node.min_starts.swap(0, 1);
+                    node.max_ends.swap(0, 1);
+                    match &mut node.children {
+                        Children::Leaves(children) => children.swap(0, 1),
+                        Children::Inners(_) => unreachable!("they are leaves"),
                     }
                 }),
             ],
@@ -235,19 +229,21 @@ mod tests {
         expect_each_refused::<Store>(
             ENTRIES,
             &[
-                ("T4: root with one child", |s| s.raise().expect("memory")),
+                ("T4: root with one child", |s| {
+                    s.grow_root().expect("memory")
+                }),
                 ("T4: depth", |s| {
-                    let Kids::Inners(kids) = &mut root(s).kids else {
+                    let Children::Inners(children) = &mut root(s).children else {
                         unreachable!("there are three levels");
                     };
                     let mut over = Node::try_over_inners().expect("memory");
-                    let kid = kids.pop().expect("a child");
-                    match &mut over.kids {
-                        Kids::Inners(kids) => kids.push(kid),
-                        Kids::Leaves(_) => unreachable!("made over inner nodes"),
+                    let child = children.pop().expect("a child");
+                    match &mut over.children {
+                        Children::Inners(children) => children.push(child),
+                        Children::Leaves(_) => unreachable!("made over inner nodes"),
                     }
-                    over.refresh_all();
-                    kids.push(over);
+                    over.rebuild_summaries();
+                    children.push(over);
                 }),
                 ("T6", |s| s.len += 1),
                 ("T7", |s| {

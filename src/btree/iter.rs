@@ -1,42 +1,41 @@
 //! Iteration without parent pointers: a cursor holds its leaf and those beside
-//! it in the same node; past the last of them it finds its way from the root,
-//! once in `F` leaves.
+//! it in the same node; past the last of them it descends from the root again,
+//! once in `FANOUT` leaves.
 
 use core::fmt;
 use core::iter::FusedIterator;
 use core::ops::Range;
 use core::slice;
 
-use super::Root;
-use super::inner::{Inner, Kids};
-use super::leaf::Leaf;
-use super::owned::Owned;
-use crate::key::{Key, Ordinal};
+use super::node::{Children, Inner, Leaf, Owned};
+use super::tree::{BTreeStore, Root};
+use crate::key::Key;
+use crate::ordinal::Ordinal;
 use crate::run::Run;
 use crate::simd;
-use crate::store::keys;
+use crate::span::Span;
 
 /// A place between two entries.
-pub(super) struct Cursor<'a, R, V, const B: usize> {
+pub(super) struct Cursor<'a, R, V, const LEAF: usize> {
     /// The leaves of one node, and which of them the place is in.
-    leaves: &'a [Owned<Leaf<R, V, B>>],
+    leaves: &'a [Owned<Leaf<R, V, LEAF>>],
     c: usize,
-    leaf: &'a Leaf<R, V, B>,
+    leaf: &'a Leaf<R, V, LEAF>,
     /// The slot above the place.
     slot: usize,
 }
 
-impl<R: Copy, V, const B: usize> Clone for Cursor<'_, R, V, B> {
+impl<R: Copy, V, const LEAF: usize> Clone for Cursor<'_, R, V, LEAF> {
     fn clone(&self) -> Self {
         Self { ..*self }
     }
 }
 
-impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> Cursor<'a, R, V, B> {
+impl<'a, R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Cursor<'a, R, V, LEAF> {
     fn new(
-        leaves: &'a [Owned<Leaf<R, V, B>>],
+        leaves: &'a [Owned<Leaf<R, V, LEAF>>],
         c: usize,
-        slot: impl Fn(&Leaf<R, V, B>) -> usize,
+        slot: impl Fn(&Leaf<R, V, LEAF>) -> usize,
     ) -> Self {
         let leaf = &leaves[c];
         let slot = slot(leaf);
@@ -49,10 +48,10 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> Cursor<'a, R, V, B> {
     }
 
     /// Goes down to a leaf; `child` says which way in each node.
-    fn descend<const F: usize>(
-        root: &'a Root<R, V, B, F>,
-        child: impl Fn(&Inner<R, V, B, F>) -> Option<usize>,
-        slot: impl Fn(&Leaf<R, V, B>) -> usize,
+    fn descend<const FANOUT: usize>(
+        root: &'a Root<R, V, LEAF, FANOUT>,
+        child: impl Fn(&Inner<R, V, LEAF, FANOUT>) -> Option<usize>,
+        slot: impl Fn(&Leaf<R, V, LEAF>) -> usize,
     ) -> Option<Self> {
         let mut inner = match root {
             Root::Leaf(leaf) => return Some(Self::new(slice::from_ref(leaf), 0, slot)),
@@ -60,18 +59,21 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> Cursor<'a, R, V, B> {
         };
         loop {
             let c = child(inner)?;
-            match &inner.kids {
-                Kids::Inners(kids) => inner = &kids[c],
-                Kids::Leaves(kids) => return Some(Self::new(kids, c, slot)),
+            match &inner.children {
+                Children::Inners(children) => inner = &children[c],
+                Children::Leaves(children) => return Some(Self::new(children, c, slot)),
             }
         }
     }
 
     /// Before the first entry that ends after `key`.
     #[inline(never)]
-    pub(super) fn above<const F: usize>(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
-        let child = |inner: &Inner<R, V, B, F>| {
-            let c = inner.lasts_up_to(key);
+    pub(super) fn above<const FANOUT: usize>(
+        root: &'a Root<R, V, LEAF, FANOUT>,
+        key: R,
+    ) -> Option<Self> {
+        let child = |inner: &Inner<R, V, LEAF, FANOUT>| {
+            let c = inner.max_ends_up_to(key);
             (c < inner.len()).then_some(c)
         };
         Self::descend(root, child, |leaf| leaf.ends_up_to(key))
@@ -79,9 +81,12 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> Cursor<'a, R, V, B> {
 
     /// Behind the last entry that starts before `key`.
     #[inline(never)]
-    pub(super) fn below<const F: usize>(root: &'a Root<R, V, B, F>, key: R) -> Option<Self> {
-        let child = |inner: &Inner<R, V, B, F>| inner.starting_below(key).checked_sub(1);
-        Self::descend(root, child, |leaf| leaf.starting_below(key))
+    pub(super) fn below<const FANOUT: usize>(
+        root: &'a Root<R, V, LEAF, FANOUT>,
+        key: R,
+    ) -> Option<Self> {
+        let child = |inner: &Inner<R, V, LEAF, FANOUT>| inner.min_starts_below(key).checked_sub(1);
+        Self::descend(root, child, |leaf| leaf.starts_below_key(key))
     }
 
     /// Whether no entry of this leaf is above the place.
@@ -92,13 +97,13 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> Cursor<'a, R, V, B> {
 
     /// The entry above the place, if it is in this leaf.
     #[inline]
-    pub(super) fn above_it(&self) -> Option<(R, R, &'a V)> {
+    pub(super) fn above_it(&self) -> Option<(Span<R>, &'a V)> {
         self.leaf.entry(self.slot)
     }
 
     /// The entry below the place, if it is in this leaf.
     #[inline]
-    pub(super) fn below_it(&self) -> Option<(R, R, &'a V)> {
+    pub(super) fn below_it(&self) -> Option<(Span<R>, &'a V)> {
         self.leaf.entry(self.slot.checked_sub(1)?)
     }
 
@@ -106,25 +111,42 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> Cursor<'a, R, V, B> {
     #[inline]
     fn neighbour(&self, step: isize) -> Option<Self> {
         let c = self.c.checked_add_signed(step)?;
-        let slot = |leaf: &Leaf<R, V, B>| if step < 0 { leaf.len() } else { 0 };
+        let slot = |leaf: &Leaf<R, V, LEAF>| if step < 0 { leaf.len() } else { 0 };
         (c < self.leaves.len()).then(|| Self::new(self.leaves, c, slot))
     }
 }
 
+impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
+    BTreeStore<K, V, LEAF, FANOUT>
+{
+    /// The first entry that ends after `key`.
+    #[inline]
+    pub(super) fn entry_above(&self, key: K::Ordinal) -> Option<(Span<K::Ordinal>, &V)> {
+        Cursor::above(self.root.as_ref()?, key)?.above_it()
+    }
+
+    /// The last entry that starts before `key`.
+    pub(super) fn entry_below(&self, key: K::Ordinal) -> Option<(Span<K::Ordinal>, &V)> {
+        Cursor::below(self.root.as_ref()?, key)?.below_it()
+    }
+}
+
 /// Entries of a [`BTreeStore`](crate::BTreeStore), ascending and double-ended.
-pub struct Entries<'a, K: Key, V, const B: usize, const F: usize> {
-    root: Option<&'a Root<K::Ordinal, V, B, F>>,
+pub struct Entries<'a, K: Key, V, const LEAF: usize, const FANOUT: usize> {
+    root: Option<&'a Root<K::Ordinal, V, LEAF, FANOUT>>,
     /// Entries that end after `low` and start before `high` are still to come.
     low: K::Ordinal,
     high: K::Ordinal,
     /// Where the next entry from below is, once that end was asked.
-    front: Option<Cursor<'a, K::Ordinal, V, B>>,
-    back: Option<Cursor<'a, K::Ordinal, V, B>>,
+    front: Option<Cursor<'a, K::Ordinal, V, LEAF>>,
+    back: Option<Cursor<'a, K::Ordinal, V, LEAF>>,
 }
 
-impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'a, K, V, B, F> {
+impl<'a, K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
+    Entries<'a, K, V, LEAF, FANOUT>
+{
     pub(super) fn new(
-        root: Option<&'a Root<K::Ordinal, V, B, F>>,
+        root: Option<&'a Root<K::Ordinal, V, LEAF, FANOUT>>,
         low: K::Ordinal,
         high: K::Ordinal,
     ) -> Self {
@@ -132,7 +154,7 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
         if let Some(Root::Leaf(leaf)) = root {
             // No search beyond all entries: in one leaf, many iterators get there.
             let extent = leaf.summary();
-            (low, high) = (low.max(extent.first), high.min(extent.last));
+            (low, high) = (low.max(extent.min_start), high.min(extent.max_end));
         }
         Self {
             root,
@@ -145,7 +167,7 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
 
     /// The next entry from below, wherever it is.
     #[inline]
-    fn next_entry(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
+    fn next_entry(&mut self) -> Option<(Span<K::Ordinal>, &'a V)> {
         if self.front.as_ref().is_none_or(Cursor::is_at_top) {
             if self.low >= self.high {
                 return None;
@@ -159,17 +181,17 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
             };
         }
         let entry = self.front.as_ref()?.above_it()?;
-        if entry.0 >= self.high {
+        if entry.0.start >= self.high {
             return None;
         }
-        self.low = entry.1;
+        self.low = entry.0.end;
         self.front.as_mut()?.slot += 1;
         Some(entry)
     }
 
     /// Before the first entry that ends after `low`, if one is still to come.
     #[inline]
-    fn resume(&self, low: K::Ordinal) -> Option<Cursor<'a, K::Ordinal, V, B>> {
+    fn resume(&self, low: K::Ordinal) -> Option<Cursor<'a, K::Ordinal, V, LEAF>> {
         if low >= self.high {
             return None;
         }
@@ -178,7 +200,7 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
 
     /// The next entry from above.
     #[inline]
-    fn next_entry_back(&mut self) -> Option<(K::Ordinal, K::Ordinal, &'a V)> {
+    fn next_entry_back(&mut self) -> Option<(Span<K::Ordinal>, &'a V)> {
         if self.back.as_ref().is_none_or(|at| at.slot == 0) {
             if self.low >= self.high {
                 return None;
@@ -190,22 +212,22 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Entries<'
             };
         }
         let entry = self.back.as_ref()?.below_it()?;
-        if entry.1 <= self.low {
+        if entry.0.end <= self.low {
             return None;
         }
-        self.high = entry.0;
+        self.high = entry.0.start;
         self.back.as_mut()?.slot -= 1;
         Some(entry)
     }
 }
 
 #[inline]
-pub(crate) fn item<K: Key, V>((start, end, value): (K::Ordinal, K::Ordinal, &V)) -> (Range<K>, &V) {
-    (keys(start, end), value)
+pub(super) fn item<K: Key, V>((span, value): (Span<K::Ordinal>, &V)) -> (Range<K>, &V) {
+    (span.keys(), value)
 }
 
-impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Iterator
-    for Entries<'a, K, V, B, F>
+impl<'a, K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> Iterator
+    for Entries<'a, K, V, LEAF, FANOUT>
 {
     type Item = (Range<K>, &'a V);
 
@@ -235,11 +257,11 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Iterator
                 let end = if whole {
                     leaf.len()
                 } else {
-                    leaf.starting_below(self.high)
+                    leaf.starts_below_key(self.high)
                 };
                 let keys = leaf.starts[slot..end].iter().zip(&leaf.ends[slot..end]);
                 for ((&start, &end), value) in keys.zip(&leaf.values[slot..end]) {
-                    folded = f(folded, item((start, end, value)));
+                    folded = f(folded, item((Span::new(start, end), value)));
                 }
                 if !whole {
                     return folded;
@@ -251,8 +273,8 @@ impl<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Iterator
     }
 }
 
-impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> DoubleEndedIterator
-    for Entries<'_, K, V, B, F>
+impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> DoubleEndedIterator
+    for Entries<'_, K, V, LEAF, FANOUT>
 {
     #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
@@ -260,12 +282,12 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> DoubleEndedIt
     }
 }
 
-impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> FusedIterator
-    for Entries<'_, K, V, B, F>
+impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> FusedIterator
+    for Entries<'_, K, V, LEAF, FANOUT>
 {
 }
 
-impl<K: Key, V, const B: usize, const F: usize> Clone for Entries<'_, K, V, B, F> {
+impl<K: Key, V, const LEAF: usize, const FANOUT: usize> Clone for Entries<'_, K, V, LEAF, FANOUT> {
     fn clone(&self) -> Self {
         Self {
             front: self.front.clone(),
@@ -275,7 +297,9 @@ impl<K: Key, V, const B: usize, const F: usize> Clone for Entries<'_, K, V, B, F
     }
 }
 
-impl<K: Key, V, const B: usize, const F: usize> fmt::Debug for Entries<'_, K, V, B, F> {
+impl<K: Key, V, const LEAF: usize, const FANOUT: usize> fmt::Debug
+    for Entries<'_, K, V, LEAF, FANOUT>
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Entries");
         debug

@@ -1,26 +1,31 @@
 //! [`BTreeStore`], the engine for everything: a B+-tree with a gap index.
 //!
 //! All entries are in the leaves, in columns: ends, starts, values. An inner
-//! node holds, again in columns, the summary of each child: first start, last
-//! end, and the longest gap between its entries. A tree without entries owns
-//! nothing; up to `B` entries are one leaf.
+//! node holds the summary of each child, again in columns: its first start, its
+//! last end, and the longest gap between its entries. A tree without entries
+//! owns nothing; up to `LEAF` entries are one leaf.
 //!
 //! | file | what |
 //! |---|---|
-//! | `leaf.rs`, `inner.rs` | one node each: columns, summary, splitting, merging |
-//! | `insert.rs` | overwriting; making room; across leaves |
-//! | `remove.rs` | carving; repair after a panic of user code |
-//! | `build.rs` | a tree made of entries in order |
+//! | `node/leaf.rs`, `node/inner.rs` | one node each: columns, summary, splitting, merging |
+//! | `node/owned.rs`, `node/summary.rs` | fallible boxes; what a node says of itself |
+//! | `tree.rs` | the type: a root and a count |
+//! | `iter.rs` | cursors and iterators |
+//! | `edit.rs` | what an edit takes down to the leaf and brings back |
+//! | `insert.rs` | insertion into one leaf |
+//! | `room.rs` | splitting the path to a full leaf; growing and shrinking the root |
+//! | `across.rs` | insertion over several leaves; joining neighbours in other leaves |
+//! | `remove.rs` | removal |
 //! | `update.rs` | changing values in place |
-//! | `gap.rs` | placement: finding a gap, and filling it in the same descent |
-//! | `iter.rs` | cursors |
+//! | `place.rs` | placement: finding a gap, and filling it in the same descent |
+//! | `build.rs` | a tree made of entries in order |
+//! | `repair.rs` | after a panic of user code |
 //! | `check.rs` | the invariants below, asserted |
 //! | `shape.rs` | the lengths of all nodes, for tests |
-//! | `owned.rs` | fallible boxes |
 //!
 //! Edits recurse: each level edits one child, then takes over the child's
-//! summary ([`inner::Inner::refresh`]) and says whether its own has changed.
-//! There are no parent pointers and no path to keep.
+//! summary ([`node::Inner::update_summary`]) and says whether its own has
+//! changed. There are no parent pointers and no path to keep.
 //!
 //! Invariants:
 //! - **T1** In a leaf, `starts[i] < ends[i] <= starts[i + 1]`, and across
@@ -36,106 +41,69 @@
 //! - **T6** `len` is the number of entries.
 //! - **T7** Adjacent entries have unequal values, across leaves as well.
 //!
-//! Balance: a full leaf shares its entries with a leaf beside it that has room;
-//! else it splits in half, at the end of the tree behind the last but one. A
-//! leaf that has shrunk below three eighths, or an inner node below a half,
-//! merges with a sibling if both together leave some room; an empty one goes.
+//! Balance:
+//! - A full leaf moves entries to a leaf beside it that has room. If neither
+//!   has, it splits in half.
+//! - An insertion that appends at the end of the tree splits off the last entry
+//!   alone. So filling in order leaves full leaves behind.
+//! - A leaf that has shrunk below three eighths, or an inner node below a half,
+//!   merges with a sibling if both together leave some room.
+//! - An empty node is removed.
 
 use core::mem;
 use core::ops::Range;
 
-use crate::key::{Key, Ordinal};
-use crate::store::{AllocError, Fit, GapQuery, RangeStore, keys, longest, ordinals};
+use crate::alloc_error::AllocError;
+use crate::key::Key;
+use crate::ordinal::Ordinal;
+use crate::query::{Fit, GapQuery};
+use crate::span::Span;
+use crate::store::{RangeStore, longest};
 
+mod across;
 mod build;
 mod check;
-mod gap;
-mod inner;
+mod edit;
 mod insert;
 mod iter;
-mod leaf;
-mod owned;
+mod node;
+mod place;
 mod remove;
+mod repair;
+mod room;
 mod shape;
+mod tree;
 mod update;
 
-use inner::Inner;
-use insert::Edit;
-use iter::Cursor;
+use edit::{Edit, Quiet};
 pub use iter::Entries;
-use leaf::Leaf;
-use owned::Owned;
+use node::{Leaf, Summary};
+pub use tree::BTreeStore;
+use tree::Root;
 
-/// The extent of a subtree, and the longest gap between its entries.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Summary<R> {
-    first: R,
-    last: R,
-    gap: R,
-}
-
-#[derive(Debug)]
-enum Root<R, V, const B: usize, const F: usize> {
-    Leaf(Owned<Leaf<R, V, B>>),
-    Inner(Owned<Inner<R, V, B, F>>),
-}
-
-impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Root<R, V, B, F> {
-    fn summary(&self) -> Summary<R> {
-        match self {
-            Self::Leaf(leaf) => leaf.summary(),
-            Self::Inner(inner) => inner.summary(),
-        }
-    }
-}
-
-/// A B+-tree with a gap index: every operation is O(log n), placement as well.
-///
-/// `B` entries fit in a leaf, `F` children in an inner node; both are between 3
-/// and 64. The defaults come from measurements; small ones serve tests. A store
-/// without entries owns no memory.
-#[derive(Debug)]
-pub struct BTreeStore<K: Key, V, const B: usize = 32, const F: usize = 48> {
-    root: Option<Root<K::Ordinal, V, B, F>>,
-    len: usize,
-}
-
-impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K, V, B, F> {
+impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
+    BTreeStore<K, V, LEAF, FANOUT>
+{
     /// A store without entries.
     #[must_use]
     pub const fn new() -> Self {
         Self::EMPTY
     }
-
-    /// The first entry that ends after `key`.
-    #[inline]
-    fn entry_above(&self, key: K::Ordinal) -> Option<(K::Ordinal, K::Ordinal, &V)> {
-        Cursor::above(self.root.as_ref()?, key)?.above_it()
-    }
-
-    /// The last entry that starts before `key`.
-    fn entry_below(&self, key: K::Ordinal) -> Option<(K::Ordinal, K::Ordinal, &V)> {
-        Cursor::below(self.root.as_ref()?, key)?.below_it()
-    }
-
-    fn last_end(&self) -> Option<K::Ordinal> {
-        self.root.as_ref().map(|root| root.summary().last)
-    }
 }
 
-impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K, V>
-    for BTreeStore<K, V, B, F>
+impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> RangeStore<K, V>
+    for BTreeStore<K, V, LEAF, FANOUT>
 {
     const EMPTY: Self = {
         assert!(
-            3 <= B && B <= 64 && 3 <= F && F <= 64,
+            3 <= LEAF && LEAF <= 64 && 3 <= FANOUT && FANOUT <= 64,
             "node capacities are 3 to 64"
         );
         Self { root: None, len: 0 }
     };
 
     type Entries<'a>
-        = Entries<'a, K, V, B, F>
+        = Entries<'a, K, V, LEAF, FANOUT>
     where
         Self: 'a,
         K: 'a,
@@ -144,14 +112,14 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
     #[inline]
     fn get(&self, key: K) -> Option<(Range<K>, &V)> {
         let key = key.to_ordinal();
-        let leaf: &Leaf<_, _, B> = match self.root.as_ref()? {
+        let leaf: &Leaf<_, _, LEAF> = match self.root.as_ref()? {
             Root::Leaf(leaf) => leaf,
             Root::Inner(inner) => inner.leaf_above(key)?,
         };
         leaf.get(key).map(iter::item)
     }
 
-    fn overlapping(&self, range: Range<K>) -> Entries<'_, K, V, B, F> {
+    fn overlapping(&self, range: Range<K>) -> Entries<'_, K, V, LEAF, FANOUT> {
         Entries::new(
             self.root.as_ref(),
             range.start.to_ordinal(),
@@ -159,7 +127,7 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
         )
     }
 
-    fn iter(&self) -> Entries<'_, K, V, B, F> {
+    fn iter(&self) -> Entries<'_, K, V, LEAF, FANOUT> {
         self.overlapping(K::MIN..K::MAX)
     }
 
@@ -174,29 +142,24 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
 
     fn longest_gap(&self, window: Range<K>) -> Option<Range<K>> {
         let (low, high) = (window.start.to_ordinal(), window.end.to_ordinal());
-        let covered = |extent: &Summary<_>| low <= extent.first && extent.last <= high;
+        let covered = |extent: &Summary<_>| low <= extent.min_start && extent.max_end <= high;
         let Some(extent) = self.root.as_ref().map(Root::summary).filter(covered) else {
             return longest(self.gaps(window));
         };
         let len = extent
-            .gap
-            .max(extent.first.minus(low))
-            .max(high.minus(extent.last));
+            .max_gap
+            .max(extent.min_start.minus(low))
+            .max(high.minus(extent.max_end));
         let query = GapQuery::new(K::len_from_ordinal(len)).within(window);
         let start = self.find(&Fit::new(&query)?, query.order)?;
-        Some(keys(start, start.plus(len)))
+        Some(Span::new(start, start.plus(len)).keys())
     }
 
     fn try_insert(&mut self, range: Range<K>, value: V) -> Result<(), AllocError> {
-        let Some((start, end)) = ordinals(&range) else {
+        let Some(span) = Span::of(&range) else {
             return Ok(());
         };
-        self.put(
-            start,
-            end,
-            &mut Edit::new(value, self.len, false),
-            &mut |_, _, _| (),
-        )
+        self.insert_span(span, &mut Quiet::quiet(self.len, value))
     }
 
     fn try_insert_with(
@@ -205,13 +168,11 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
         value: V,
         mut sink: impl FnMut(Range<K>, V),
     ) -> Result<(), AllocError> {
-        let Some((start, end)) = ordinals(&range) else {
+        let Some(span) = Span::of(&range) else {
             return Ok(());
         };
-        let mut edit = Edit::new(value, self.len, true);
-        self.put(start, end, &mut edit, &mut |start, end, value| {
-            sink(keys(start, end), value);
-        })
+        let report = |piece: Span<_>, value| sink(piece.keys(), value);
+        self.insert_span(span, &mut Edit::reporting(self.len, value, report))
     }
 
     fn try_remove_with(
@@ -219,12 +180,10 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
         range: Range<K>,
         mut sink: impl FnMut(Range<K>, V),
     ) -> Result<(), AllocError> {
-        let Some((start, end)) = ordinals(&range) else {
+        let Some(span) = Span::of(&range) else {
             return Ok(());
         };
-        self.carve_all(start, end, &mut |start, end, value| {
-            sink(keys(start, end), value);
-        })
+        self.remove_span(span, &mut |piece, value| sink(piece.keys(), value))
     }
 
     fn try_update(
@@ -232,12 +191,10 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
         range: Range<K>,
         mut f: impl FnMut(Range<K>, &mut V),
     ) -> Result<(), AllocError> {
-        let Some((start, end)) = ordinals(&range) else {
+        let Some(span) = Span::of(&range) else {
             return Ok(());
         };
-        self.update_all(start, end, &mut |start, end, value| {
-            f(keys(start, end), value);
-        })
+        self.update_span(span, &mut |piece, value| f(piece.keys(), value))
     }
 
     fn try_allocate(&mut self, query: &GapQuery<K>, value: V) -> Result<Option<K>, AllocError> {
@@ -275,16 +232,16 @@ impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> RangeStore<K,
     }
 }
 
-impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Default
-    for BTreeStore<K, V, B, F>
+impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> Default
+    for BTreeStore<K, V, LEAF, FANOUT>
 {
     fn default() -> Self {
         Self::EMPTY
     }
 }
 
-impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Clone
-    for BTreeStore<K, V, B, F>
+impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> Clone
+    for BTreeStore<K, V, LEAF, FANOUT>
 {
     fn clone(&self) -> Self {
         self.try_clone().unwrap_or_else(|error| error.abort())

@@ -1,140 +1,152 @@
-//! Removal: one descent to the first leaf, and one to all others. Leaves that go
-//! as a whole are not edited, and the nodes above them close once.
+//! Removal: one descent to the first leaf of the span, and one to all others.
 //!
-//! Pieces are reported from inside the leaf, where user code can panic while
-//! the summaries above still describe what was. [`Repair`] then computes all
-//! of them anew.
+//! ```text
+//!               start                                  end
+//!                 |-------------------------------------|
+//! | . . . | . . . a | b b b b | c c c c c c c c | d d | e . . | . . . |
+//!        remove_first           remove_rest, in one descent:
+//!        edits one leaf         a and e lie at its borders and are edited;
+//!                               nodes between go whole, and nothing in them is edited
+//! ```
+//!
+//! Pieces are reported from inside the leaf, where a sink can panic while the
+//! summaries above still describe what was: `repair.rs` is for that.
 
 use core::mem;
 
 use arrayvec::{ArrayVec, IntoIter};
 
-use super::inner::{Inner, Kids, each_kind};
-use super::leaf::Leaf;
-use super::{BTreeStore, Root};
-use crate::key::{Key, Ordinal};
+use super::edit::Edit;
+use super::node::{Inner, Leaf, each_kind};
+use super::tree::{BTreeStore, Root};
+use crate::alloc_error::AllocError;
+use crate::guard::ScopeGuard;
+use crate::key::Key;
+use crate::ordinal::Ordinal;
 use crate::run::{Full, Run};
-use crate::store::AllocError;
+use crate::span::Span;
 
-/// What was carved out of one leaf.
-pub(crate) struct Carved<R> {
-    /// The leaf's last end before: above it, carving goes on in the next leaf.
+/// What was removed from one leaf.
+struct Removed<R> {
+    /// The leaf's last end before: above it, the removal goes on in the next
+    /// leaf.
     reached: R,
-    /// Whether the leaf's summary is another now.
+    /// Whether the leaf's summary has changed.
     changed: bool,
 }
 
-impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
-    fn carve_leaf(
-        &mut self,
-        start: R,
-        end: R,
-        report: &mut impl FnMut(R, R, V),
-        len: &mut usize,
-    ) -> Result<Option<Carved<R>>, Full> {
-        let (old, before) = (self.summary(), self.len());
-        if !self.carve(start, end, report)? {
-            return Ok(None);
-        }
-        *len = *len + self.len() - before;
-        let changed = self.len() == 0 || self.summary() != old;
-        Ok(Some(Carved {
-            reached: old.last,
-            changed,
-        }))
-    }
-
-    /// Carves `[start, end)`, where no entry contains `start`.
-    fn carve_rest(&mut self, start: R, end: R, report: &mut impl FnMut(R, R, V), len: &mut usize) {
-        let carved = self.carve_leaf(start, end, report, len);
-        debug_assert!(carved.is_ok(), "no entry becomes two");
-    }
-
-    /// Takes out every entry and reports it.
-    fn carve_whole(&mut self, report: &mut impl FnMut(R, R, V), len: &mut usize) {
-        *len -= self.len();
-        let values = mem::replace(&mut self.values, ArrayVec::new()).into_iter();
-        let mut rest = Rest { leaf: self, values };
-        while let Some(value) = rest.values.next() {
-            let slot = rest.reported() - 1;
-            report(rest.leaf.starts[slot], rest.leaf.ends[slot], value);
-        }
-    }
+/// The values of a leaf's last entries, the others being reported.
+struct Unreported<'a, R, V, const LEAF: usize> {
+    leaf: &'a mut Leaf<R, V, LEAF>,
+    values: IntoIter<V, LEAF>,
 }
 
-/// The values of a leaf's last entries, the others being reported. Dropped, the
-/// leaf is empty, or has those entries if the sink panicked.
-struct Rest<'a, R: Ordinal, V: Clone + PartialEq, const B: usize> {
-    leaf: &'a mut Leaf<R, V, B>,
-    values: IntoIter<V, B>,
-}
-
-impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Rest<'_, R, V, B> {
+impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Unreported<'_, R, V, LEAF> {
     #[inline]
     fn reported(&self) -> usize {
         self.leaf.len() - self.values.len()
     }
-}
 
-impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Drop for Rest<'_, R, V, B> {
-    fn drop(&mut self) {
+    /// Gives the leaf its entries that were not reported: none, unless the sink
+    /// panicked.
+    #[inline]
+    fn put_back(&mut self) {
         let reported = self.reported();
         self.leaf.set_len(self.values.len());
         if self.leaf.len() > 0 {
             self.leaf.close_columns(reported);
             self.leaf.values.extend(self.values.by_ref());
-            self.leaf.rescan();
+            self.leaf.recompute_max_gap();
         }
     }
 }
 
-impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, V, B, F> {
-    /// Carves `[start, end)` out of the first leaf that has a key of it.
-    fn carve_leaf(
+impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
+    fn remove_first(
         &mut self,
-        start: R,
-        end: R,
-        report: &mut impl FnMut(R, R, V),
-        len: &mut usize,
-    ) -> Result<Option<Carved<R>>, Full> {
-        let c = self.lasts_up_to(start);
-        if c >= self.len() || self.firsts[c] >= end {
+        span: Span<R>,
+        edit: &mut Edit<impl FnMut(Span<R>, V)>,
+    ) -> Result<Option<Removed<R>>, Full> {
+        let (old, before) = (self.summary(), self.len());
+        if !self.remove_keys(span, &mut edit.visit)? {
             return Ok(None);
         }
-        let carve = each_kind!(&mut self.kids, kids => kids[c].carve_leaf(start, end, report, len));
-        let Some(carved) = carve? else {
+        edit.len = edit.len + self.len() - before;
+        let changed = self.len() == 0 || self.summary() != old;
+        Ok(Some(Removed {
+            reached: old.max_end,
+            changed,
+        }))
+    }
+
+    /// Removes the span, whose start no entry contains.
+    fn remove_rest(&mut self, span: Span<R>, edit: &mut Edit<impl FnMut(Span<R>, V)>) {
+        let removed = self.remove_first(span, edit);
+        debug_assert!(removed.is_ok(), "no entry becomes two");
+    }
+
+    /// Removes and reports every entry.
+    fn remove_all(&mut self, edit: &mut Edit<impl FnMut(Span<R>, V)>) {
+        edit.len -= self.len();
+        let values = mem::replace(&mut self.values, ArrayVec::new()).into_iter();
+        let mut unreported = Unreported { leaf: self, values };
+        let mut unreported = ScopeGuard::new(&mut unreported, |rest| rest.put_back());
+        while let Some(value) = unreported.values.next() {
+            let slot = unreported.reported() - 1;
+            let piece = unreported.leaf.span(slot);
+            (edit.visit)(piece, value);
+        }
+    }
+}
+
+impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
+    Inner<R, V, LEAF, FANOUT>
+{
+    /// Removes the span from the first leaf that has a key of it.
+    fn remove_first(
+        &mut self,
+        span: Span<R>,
+        edit: &mut Edit<impl FnMut(Span<R>, V)>,
+    ) -> Result<Option<Removed<R>>, Full> {
+        let c = self.max_ends_up_to(span.start);
+        if c >= self.len() || self.min_starts[c] >= span.end {
+            return Ok(None);
+        }
+        let removed =
+            each_kind!(&mut self.children, children => children[c].remove_first(span, edit));
+        let Some(removed) = removed? else {
             return Ok(None);
         };
-        let changed = if self.kid_len(c) == 0 {
-            self.unlink(c..c + 1);
+        let changed = if self.child_len(c) == 0 {
+            self.remove_children(c..c + 1);
             true
         } else {
-            let changed = carved.changed && self.refresh(c);
+            let changed = removed.changed && self.update_summary(c);
             self.merge_if_sparse(c);
             changed
         };
-        Ok(Some(Carved { changed, ..carved }))
+        Ok(Some(Removed { changed, ..removed }))
     }
 
-    /// Carves `[start, end)`, where no entry contains `start`. Nothing is left of
-    /// the children wholly in the range; those at its borders keep an entry.
-    fn carve_rest(&mut self, start: R, end: R, report: &mut impl FnMut(R, R, V), len: &mut usize) {
-        let low = self.lasts_up_to(start);
-        let first = low + usize::from(low < self.len() && self.firsts[low] < start);
-        let last = self.lasts_up_to(end).max(first);
+    /// Removes the span, whose start no entry contains. Nothing is left of the
+    /// children wholly in the span; those at its borders keep an entry.
+    fn remove_rest(&mut self, span: Span<R>, edit: &mut Edit<impl FnMut(Span<R>, V)>) {
+        let low = self.max_ends_up_to(span.start);
+        let first = low + usize::from(low < self.len() && self.min_starts[low] < span.start);
+        let last = self.max_ends_up_to(span.end).max(first);
         if low < first {
-            self.carve_border(low, start, end, report, len);
+            self.remove_at_border(low, span, edit);
         }
-        each_kind!(&mut self.kids, kids => {
-            for kid in &mut kids[first..last] {
-                kid.carve_whole(report, len);
+        each_kind!(&mut self.children, children => {
+            for child in &mut children[first..last] {
+                child.remove_all(edit);
             }
         });
-        if last < self.len() && self.firsts[last] < end {
-            self.carve_border(last, start, end, report, len);
+        if last < self.len() && self.min_starts[last] < span.end {
+            self.remove_at_border(last, span, edit);
         }
         if first < last {
-            self.unlink(first..last);
+            self.remove_children(first..last);
         }
         for c in [first, low] {
             if c < self.len() {
@@ -143,102 +155,67 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, 
         }
     }
 
-    fn carve_border(
+    fn remove_at_border(
         &mut self,
         c: usize,
-        start: R,
-        end: R,
-        report: &mut impl FnMut(R, R, V),
-        len: &mut usize,
+        span: Span<R>,
+        edit: &mut Edit<impl FnMut(Span<R>, V)>,
     ) {
-        each_kind!(&mut self.kids, kids => kids[c].carve_rest(start, end, report, len));
-        self.refresh(c);
+        each_kind!(&mut self.children, children => children[c].remove_rest(span, edit));
+        self.update_summary(c);
     }
 
-    /// Takes out every child and reports its entries.
-    fn carve_whole(&mut self, report: &mut impl FnMut(R, R, V), len: &mut usize) {
-        each_kind!(&mut self.kids, kids => {
-            for kid in kids.iter_mut() {
-                kid.carve_whole(report, len);
+    /// Removes every child and reports its entries.
+    fn remove_all(&mut self, edit: &mut Edit<impl FnMut(Span<R>, V)>) {
+        each_kind!(&mut self.children, children => {
+            for child in children.iter_mut() {
+                child.remove_all(edit);
             }
-            kids.clear();
+            children.clear();
         });
     }
-
-    /// Recomputes every summary, and unlinks what is empty.
-    fn repair(&mut self) {
-        if let Kids::Inners(kids) = &mut self.kids {
-            kids.iter_mut().for_each(|kid| kid.repair());
-        }
-        each_kind!(&mut self.kids, kids => kids.retain(|kid| kid.len() > 0));
-        self.refresh_all();
-    }
-
-    fn count(&self) -> usize {
-        match &self.kids {
-            Kids::Leaves(kids) => kids.iter().map(|leaf| leaf.len()).sum(),
-            Kids::Inners(kids) => kids.iter().map(|inner| inner.count()).sum(),
-        }
-    }
 }
 
-/// Makes the store valid again if user code panics while leaves are edited.
-pub(crate) struct Repair<'a, K: Key, V: Clone + PartialEq, const B: usize, const F: usize> {
-    pub(crate) store: &'a mut BTreeStore<K, V, B, F>,
-}
-
-impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> Drop for Repair<'_, K, V, B, F> {
-    fn drop(&mut self) {
-        if let Some(Root::Inner(inner)) = &mut self.store.root {
-            inner.repair();
-        }
-        self.store.len = match &self.store.root {
-            None => 0,
-            Some(Root::Leaf(leaf)) => leaf.len(),
-            Some(Root::Inner(inner)) => inner.count(),
-        };
-        self.store.collapse();
-    }
-}
-
-impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K, V, B, F> {
-    /// Takes the keys of `[start, end)` out and reports each piece.
-    pub(crate) fn carve_all(
+impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
+    BTreeStore<K, V, LEAF, FANOUT>
+{
+    /// Removes the keys of the span and reports each piece.
+    pub(super) fn remove_span(
         &mut self,
-        start: K::Ordinal,
-        end: K::Ordinal,
-        report: &mut impl FnMut(K::Ordinal, K::Ordinal, V),
+        span: Span<K::Ordinal>,
+        report: &mut impl FnMut(Span<K::Ordinal>, V),
     ) -> Result<(), AllocError> {
         loop {
-            let repair = Repair { store: &mut *self };
-            let BTreeStore { root, len } = &mut *repair.store;
-            let step = match root {
+            let mut edit = Edit::new(self.len, &mut *report);
+            let mut store = self.repaired_on_panic();
+            let removed = match &mut store.root {
                 None => Ok(None),
-                Some(Root::Leaf(leaf)) => leaf.carve_leaf(start, end, report, len),
-                Some(Root::Inner(inner)) => inner.carve_leaf(start, end, report, len),
+                Some(Root::Leaf(leaf)) => leaf.remove_first(span, &mut edit),
+                Some(Root::Inner(inner)) => inner.remove_first(span, &mut edit),
             };
-            if let (Ok(Some(carved)), Some(Root::Inner(inner))) = (&step, root)
-                && carved.reached < end
+            if let (Ok(Some(removed)), Some(Root::Inner(inner))) = (&removed, &mut store.root)
+                && removed.reached < span.end
             {
-                inner.carve_rest(carved.reached, end, report, len);
+                inner.remove_rest(Span::new(removed.reached, span.end), &mut edit);
             }
-            mem::forget(repair);
-            match step {
+            store.len = edit.len;
+            store.defuse();
+            match removed {
                 Ok(_) => break,
                 // Strictly inside one entry, and nothing is reported yet.
-                Err(Full) => self.ensure_room(start, 1)?,
+                Err(Full) => self.ensure_room(span.start, 1)?,
             }
         }
-        self.collapse();
+        self.shrink_root();
         Ok(())
     }
 
-    /// Takes `[start, end)`, which is at an edge of an entry or the whole of
-    /// it, out and returns its value.
-    pub(crate) fn take(&mut self, start: K::Ordinal, end: K::Ordinal) -> Option<V> {
+    /// Removes the span, which is at an edge of an entry or the whole of it, and
+    /// returns its value.
+    pub(super) fn take(&mut self, span: Span<K::Ordinal>) -> Option<V> {
         let mut taken = None;
-        let carved = self.carve_all(start, end, &mut |_, _, value| taken = Some(value));
-        debug_assert!(carved.is_ok(), "no entry becomes two");
+        let removed = self.remove_span(span, &mut |_, value| taken = Some(value));
+        debug_assert!(removed.is_ok(), "no entry becomes two");
         taken
     }
 }

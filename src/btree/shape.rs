@@ -2,29 +2,34 @@
 
 use alloc::vec::Vec;
 
-use super::inner::{Inner, Kids};
-use super::{BTreeStore, Root};
-use crate::key::{Key, Ordinal};
+use super::node::{Children, Inner};
+use super::tree::{BTreeStore, Root};
+use crate::key::Key;
+use crate::ordinal::Ordinal;
 use crate::run::Run;
 
-impl<R: Ordinal, V: Clone + PartialEq, const B: usize, const F: usize> Inner<R, V, B, F> {
+impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
+    Inner<R, V, LEAF, FANOUT>
+{
     fn shape(&self, lens: &mut Vec<usize>) {
         lens.push(self.len());
-        match &self.kids {
-            Kids::Leaves(kids) => lens.extend(kids.iter().map(|leaf| leaf.len())),
-            Kids::Inners(kids) => kids.iter().for_each(|inner| inner.shape(lens)),
+        match &self.children {
+            Children::Leaves(children) => lens.extend(children.iter().map(|leaf| leaf.len())),
+            Children::Inners(children) => children.iter().for_each(|inner| inner.shape(lens)),
         }
     }
 
     fn height(&self) -> usize {
-        match &self.kids {
-            Kids::Leaves(_) => 1,
-            Kids::Inners(kids) => 1 + kids.first().map_or(0, |inner| inner.height()),
+        match &self.children {
+            Children::Leaves(_) => 1,
+            Children::Inners(children) => 1 + children.first().map_or(0, |inner| inner.height()),
         }
     }
 }
 
-impl<K: Key, V: Clone + PartialEq, const B: usize, const F: usize> BTreeStore<K, V, B, F> {
+impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
+    BTreeStore<K, V, LEAF, FANOUT>
+{
     /// The height of the tree, then the length of every node, each before its
     /// children: with the entries, everything there is to know. Empty for a
     /// store without entries. O(n).

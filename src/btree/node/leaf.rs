@@ -1,40 +1,42 @@
-//! A leaf: up to `B` entries in columns, and the longest gap between them.
+//! A leaf: up to `LEAF` entries in columns, and the longest gap between them.
 
 use core::mem;
 use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use super::Summary;
 use super::owned::Owned;
-use crate::key::Ordinal;
+use super::summary::Summary;
+use crate::alloc_error::AllocError;
+use crate::ordinal::Ordinal;
 use crate::run::Run;
-use crate::store::AllocError;
+use crate::span::Span;
 
-/// How many keys of a column an edit moves at once: fewer lengths to mispredict,
-/// and no more than a few slots beyond the last entry, where padding moves too.
+/// How many keys of a column an edit moves at once. The processor mispredicts
+/// where a loop of an unknown length ends; there are fewer lengths now. Padding
+/// behind the last entry may move too.
 const BLOCK: usize = 4;
 
 /// The fields are in the order in which a look-up needs them.
 #[derive(Debug)]
 #[repr(C)]
-pub(crate) struct Leaf<R, V, const B: usize> {
+pub(crate) struct Leaf<R, V, const LEAF: usize> {
     /// Ends, ascending; padded.
-    pub(crate) ends: [R; B],
+    pub(crate) ends: [R; LEAF],
     /// Starts, ascending; padded.
-    pub(crate) starts: [R; B],
+    pub(crate) starts: [R; LEAF],
     /// Entries; slots beyond are detached or padding.
     len: usize,
     /// The longest gap between two entries of this leaf.
     pub(crate) max_gap: R,
-    pub(crate) values: ArrayVec<V, B>,
+    pub(crate) values: ArrayVec<V, LEAF>,
 }
 
-impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
+impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
     fn new() -> Self {
         Self {
-            ends: [R::PAD; B],
-            starts: [R::ZERO; B],
+            ends: [R::PAD; LEAF],
+            starts: [R::ZERO; LEAF],
             len: 0,
             max_gap: R::ZERO,
             values: ArrayVec::new(),
@@ -48,63 +50,67 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     /// The leaf's extent and gap; it is not empty.
     #[inline]
     pub(crate) fn summary(&self) -> Summary<R> {
+        debug_assert!(self.len > 0);
         Summary {
-            first: self.starts[0],
-            last: self.ends[self.len - 1],
-            gap: self.max_gap,
+            min_start: self.starts[0],
+            max_end: self.ends[self.len - 1],
+            max_gap: self.max_gap,
         }
     }
 
     /// The entry of a slot.
     #[inline]
-    pub(crate) fn entry(&self, slot: usize) -> Option<(R, R, &V)> {
+    pub(crate) fn entry(&self, slot: usize) -> Option<(Span<R>, &V)> {
         let value = self.values.get(slot)?;
-        Some((self.starts[slot], self.ends[slot], value))
+        Some((Span::new(self.starts[slot], self.ends[slot]), value))
     }
 
     /// The entry that contains `key`.
     #[inline]
-    pub(crate) fn get(&self, key: R) -> Option<(R, R, &V)> {
-        self.entry(R::rank_up_to_at_once(&self.ends, self.len, key))
-            .filter(|&(start, ..)| start <= key)
+    pub(crate) fn get(&self, key: R) -> Option<(Span<R>, &V)> {
+        self.entry(R::rank_up_to_throughput(&self.ends, self.len, key))
+            .filter(|(span, _)| span.start <= key)
     }
 
     /// How many entries start before `key`.
     #[inline]
-    pub(crate) fn starting_below(&self, key: R) -> usize {
+    pub(crate) fn starts_below_key(&self, key: R) -> usize {
         let slot = self.ends_below(key);
         slot + usize::from(slot < self.len && self.starts[slot] < key)
     }
 
     /// Adds a slot behind all others; the length stays.
-    fn push(&mut self, start: R, end: R, value: V) {
+    fn push(&mut self, span: Span<R>, value: V) {
         let slot = self.values.len();
-        (self.starts[slot], self.ends[slot]) = (start, end);
+        (self.starts[slot], self.ends[slot]) = (span.start, span.end);
         self.values.push(value);
     }
 
     /// Moves the entries from slot `at` on to the empty leaf `upper`.
     pub(crate) fn split_off(&mut self, at: usize, upper: &mut Self) {
+        debug_assert_eq!(upper.len, 0);
         let moved = self.values.drain(at..);
         for (slot, value) in moved.enumerate() {
-            upper.push(self.starts[at + slot], self.ends[at + slot], value);
+            let span = Span::new(self.starts[at + slot], self.ends[at + slot]);
+            upper.push(span, value);
         }
         upper.len = self.len - at;
         self.starts[at..].fill(R::ZERO);
         self.ends[at..].fill(R::PAD);
         self.len = at;
-        self.rescan();
-        upper.rescan();
+        self.recompute_max_gap();
+        upper.recompute_max_gap();
     }
 
     /// Takes over the entries of the leaf above; they fit.
-    pub(crate) fn absorb(&mut self, upper: Self) {
+    pub(crate) fn merge(&mut self, upper: Self) {
+        debug_assert!(self.has_room(upper.len));
         let (starts, ends) = (upper.starts, upper.ends);
         for (slot, value) in upper.values.into_iter().enumerate() {
-            self.push(starts[slot], ends[slot], value);
+            self.push(Span::new(starts[slot], ends[slot]), value);
         }
         self.len = self.values.len();
-        self.rescan();
+        self.recompute_max_gap();
     }
 
     /// Closes the columns of the first slots.
@@ -112,20 +118,25 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     pub(crate) fn close_columns(&mut self, slots: usize) {
         for (column, padding) in [(&mut self.starts, R::ZERO), (&mut self.ends, R::PAD)] {
             column.copy_within(slots.., 0);
-            column[B - slots..].fill(padding);
+            column[LEAF - slots..].fill(padding);
         }
     }
 
-    /// Shares the entries of both evenly with the leaf above.
-    pub(crate) fn even_out(&mut self, upper: &mut Self) {
+    /// Moves entries between this leaf and the one above until both have half:
+    ///
+    /// ```text
+    /// |aaaaaaaa|bbb.....|  ->  |aaaaa...|aaabbb..|
+    /// |aaa.....|bbbbbbbb|  ->  |aaabbb..|bbbbb...|
+    /// ```
+    pub(crate) fn redistribute(&mut self, upper: &mut Self) {
         let half = usize::midpoint(self.len, upper.len);
         let mut old = mem::replace(upper, Self::new());
         if self.len > half {
             self.split_off(half, upper);
-            upper.absorb(old);
+            upper.merge(old);
         } else {
             old.split_off(half - self.len, upper);
-            self.absorb(old);
+            self.merge(old);
         }
     }
 
@@ -137,7 +148,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
         Ok(copy)
     }
 
-    pub(crate) fn rescan(&mut self) {
+    pub(crate) fn recompute_max_gap(&mut self) {
         self.max_gap = self.longest_gap();
     }
 
@@ -152,7 +163,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Leaf<R, V, B> {
     }
 }
 
-impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, B> {
+impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Run<R, V> for Leaf<R, V, LEAF> {
     #[inline]
     fn len(&self) -> usize {
         self.len
@@ -210,17 +221,18 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
 
     #[inline]
     fn has_room(&self, slots: usize) -> bool {
-        self.len + slots <= B
+        self.len + slots <= LEAF
     }
 
     #[inline]
-    fn open(&mut self, slot: usize, start: R, end: R, value: V) {
+    fn open(&mut self, slot: usize, span: Span<R>, value: V) {
+        debug_assert!(self.detached() == 0 && self.has_room(1));
         self.values.insert(slot, value);
         let mut at = slot + (self.len - slot).next_multiple_of(BLOCK);
         while at > slot {
             at -= BLOCK;
             for column in [&mut self.starts, &mut self.ends] {
-                if at + BLOCK < B {
+                if at + BLOCK < LEAF {
                     column.copy_within(at..at + BLOCK, at + 1);
                 } else {
                     for slot in (at..self.len).rev() {
@@ -229,16 +241,17 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
                 }
             }
         }
-        (self.starts[slot], self.ends[slot]) = (start, end);
+        (self.starts[slot], self.ends[slot]) = (span.start, span.end);
         self.len += 1;
     }
 
     #[inline]
-    fn close(&mut self, slot: usize) -> (R, R, V) {
-        let (start, end) = (self.starts[slot], self.ends[slot]);
+    fn close(&mut self, slot: usize) -> (Span<R>, V) {
+        debug_assert_eq!(self.detached(), 0);
+        let span = self.span(slot);
         let last = self.len - 1;
         let mut at = slot;
-        while at < last && at + BLOCK < B {
+        while at < last && at + BLOCK < LEAF {
             for column in [&mut self.starts, &mut self.ends] {
                 column.copy_within(at + 1..at + 1 + BLOCK, at);
             }
@@ -250,16 +263,16 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
         }
         (self.starts[last], self.ends[last]) = (R::ZERO, R::PAD);
         self.len = last;
-        (start, end, self.values.remove(slot))
+        (span, self.values.remove(slot))
     }
 
     #[inline]
-    fn pop(&mut self) -> Option<(R, R, V)> {
+    fn pop(&mut self) -> Option<(Span<R>, V)> {
         let value = self.values.pop()?;
         let slot = self.values.len();
-        let bounds = (self.starts[slot], self.ends[slot]);
+        let span = self.span(slot);
         (self.starts[slot], self.ends[slot]) = (R::ZERO, R::PAD);
-        Some((bounds.0, bounds.1, value))
+        Some((span, value))
     }
 
     #[inline]
@@ -291,12 +304,12 @@ impl<R: Ordinal, V: Clone + PartialEq, const B: usize> Run<R, V> for Leaf<R, V, 
 
     /// O(1) unless the longest gap may be among those that went.
     #[inline]
-    fn regap(&mut self, was: R, slots: Range<usize>) {
+    fn update_max_gap(&mut self, was: R, slots: Range<usize>) {
         let now = self.longest_before(slots);
         if now >= self.max_gap {
             self.max_gap = now;
         } else if was >= self.max_gap {
-            self.rescan();
+            self.recompute_max_gap();
         }
     }
 }

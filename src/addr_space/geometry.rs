@@ -5,7 +5,8 @@ use core::ops::Range;
 
 use super::error::SpaceError;
 use super::page::Page;
-use crate::key::{Key, Short};
+use crate::key::Key;
+use crate::u62::U62;
 
 /// The pages of a space: where it starts, how many there are and how large.
 ///
@@ -15,14 +16,14 @@ use crate::key::{Key, Short};
 /// space is a `u64`, and `u64::MAX` is longer than any space. Only the address
 /// just past the space may be 2^64; it is 0 then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Grid {
+pub(super) struct Geometry {
     start: u64,
     pages: u64,
     /// The page size is `1 << shift`.
     shift: u32,
 }
 
-impl Grid {
+impl Geometry {
     pub(super) fn new(start: u64, len: u64, page_size: u64) -> Result<Self, SpaceError> {
         if !page_size.is_power_of_two() {
             return Err(SpaceError::BadSpace);
@@ -61,7 +62,7 @@ impl Grid {
     #[inline]
     fn page(&self, number: u64) -> Page {
         debug_assert!(number <= self.pages, "page {number} of {}", self.pages);
-        Page::from_ordinal(Short(number))
+        Page::from_ordinal(U62(number))
     }
 
     /// How many bytes that many pages of this space have.
@@ -176,7 +177,7 @@ mod tests {
 
     #[test]
     fn clipping_rounds_inward_or_outward_and_stays_inside() {
-        let grid = Grid::new(0x4000, 0x4000, 0x1000).unwrap();
+        let geometry = Geometry::new(0x4000, 0x4000, 0x1000).unwrap();
         let cases = [
             // addr, len, touching, within
             (0x4000, 0x4000, (0, 4), (0, 4)),
@@ -189,12 +190,12 @@ mod tests {
         ];
         for (addr, len, touching, within) in cases {
             assert_eq!(
-                numbers(&grid.pages_touching(addr, len)),
+                numbers(&geometry.pages_touching(addr, len)),
                 touching,
                 "{addr:#x}+{len:#x}"
             );
             assert_eq!(
-                numbers(&grid.pages_within(addr, len)),
+                numbers(&geometry.pages_within(addr, len)),
                 within,
                 "{addr:#x}+{len:#x}"
             );
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn nothing_is_clipped_to_no_pages() {
-        let grid = Grid::new(0x4000, 0x4000, 0x1000).unwrap();
+        let geometry = Geometry::new(0x4000, 0x4000, 0x1000).unwrap();
         for (addr, len) in [
             (0, 0),
             (0x4800, 0),
@@ -211,7 +212,10 @@ mod tests {
             (0x8000, 1),
             (u64::MAX, u64::MAX),
         ] {
-            for pages in [grid.pages_touching(addr, len), grid.pages_within(addr, len)] {
+            for pages in [
+                geometry.pages_touching(addr, len),
+                geometry.pages_within(addr, len),
+            ] {
                 assert!(pages.is_empty(), "{addr:#x}+{len:#x}: {pages:?}");
             }
         }
@@ -221,37 +225,52 @@ mod tests {
     fn the_last_page_of_64_bits_is_a_page() {
         for page_size in [1_u64, 2, 4096, 1 << 63] {
             let start = page_size.wrapping_neg();
-            let grid = Grid::new(start, page_size, page_size).unwrap();
-            assert_eq!(numbers(&grid.pages_of(start, page_size).unwrap()), (0, 1));
-            assert_eq!(grid.page_at(u64::MAX), Page::new(0));
-            assert_eq!(numbers(&grid.pages_touching(u64::MAX, u64::MAX)), (0, 1));
+            let geometry = Geometry::new(start, page_size, page_size).unwrap();
+            assert_eq!(
+                numbers(&geometry.pages_of(start, page_size).unwrap()),
+                (0, 1)
+            );
+            assert_eq!(geometry.page_at(u64::MAX), Page::new(0));
+            assert_eq!(
+                numbers(&geometry.pages_touching(u64::MAX, u64::MAX)),
+                (0, 1)
+            );
         }
     }
 
     #[test]
     fn the_largest_space_of_each_page_size_is_accepted() {
         assert_eq!(
-            Grid::new(0, Page::LIMIT, 1).map(|grid| grid.pages),
+            Geometry::new(0, Page::LIMIT, 1).map(|geometry| geometry.pages),
             Ok(Page::LIMIT)
         );
-        assert_eq!(Grid::new(0, Page::LIMIT + 1, 1), Err(SpaceError::BadSpace));
         assert_eq!(
-            Grid::new(0, 2 * (Page::LIMIT + 1), 2),
+            Geometry::new(0, Page::LIMIT + 1, 1),
             Err(SpaceError::BadSpace)
         );
-        let grid = Grid::new(0, u64::MAX - 3, 4).unwrap();
-        assert_eq!(grid.pages, Page::LIMIT);
-        assert_eq!(numbers(&grid.pages_touching(0, u64::MAX)), (0, Page::LIMIT));
-        assert_eq!(grid.pages_of(4, u64::MAX), Err(SpaceError::OutsideSpace));
+        assert_eq!(
+            Geometry::new(0, 2 * (Page::LIMIT + 1), 2),
+            Err(SpaceError::BadSpace)
+        );
+        let geometry = Geometry::new(0, u64::MAX - 3, 4).unwrap();
+        assert_eq!(geometry.pages, Page::LIMIT);
+        assert_eq!(
+            numbers(&geometry.pages_touching(0, u64::MAX)),
+            (0, Page::LIMIT)
+        );
+        assert_eq!(
+            geometry.pages_of(4, u64::MAX),
+            Err(SpaceError::OutsideSpace)
+        );
     }
 
     #[test]
     fn an_alignment_counts_from_address_zero() {
-        let grid = Grid::new(0x3000, 0x10_0000, 0x1000).unwrap();
-        assert_eq!(grid.alignment(0), Ok((1, 0)));
-        assert_eq!(grid.alignment(0x10), Ok((1, 0)));
-        assert_eq!(grid.alignment(0x4000), Ok((4, 1)));
-        assert_eq!(grid.alignment(1 << 63), Ok((1 << 51, (1 << 51) - 3)));
-        assert_eq!(grid.alignment(0x3000), Err(SpaceError::BadAlignment));
+        let geometry = Geometry::new(0x3000, 0x10_0000, 0x1000).unwrap();
+        assert_eq!(geometry.alignment(0), Ok((1, 0)));
+        assert_eq!(geometry.alignment(0x10), Ok((1, 0)));
+        assert_eq!(geometry.alignment(0x4000), Ok((4, 1)));
+        assert_eq!(geometry.alignment(1 << 63), Ok((1 << 51, (1 << 51) - 3)));
+        assert_eq!(geometry.alignment(0x3000), Err(SpaceError::BadAlignment));
     }
 }

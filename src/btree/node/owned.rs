@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::ops::{Deref, DerefMut};
 
-use crate::store::AllocError;
+use crate::alloc_error::AllocError;
 
 /// `Box<T>`, made fallibly in safe stable Rust: by way of a vector of one.
 #[derive(Debug)]
