@@ -203,8 +203,8 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
         }
     }
 
-    /// Gives every key of `range` this value. What was there is carved out;
-    /// equal neighbours on both sides coalesce with it.
+    /// Gives every key of `range` this value. What was there is removed; equal
+    /// neighbours on both sides coalesce with it.
     fn insert(&mut self, range: Range<K>, value: V) {
         self.try_insert(range, value)
             .unwrap_or_else(|error| error.abort());
@@ -216,8 +216,8 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
             .unwrap_or_else(|error| error.abort());
     }
 
-    /// Carves: takes the keys of `range` out, trimming or splitting what
-    /// straddles its edges.
+    /// Removes the keys of `range`, trimming or splitting the entries that reach
+    /// beyond its edges.
     fn remove(&mut self, range: Range<K>) {
         self.remove_with(range, |_, _| ());
     }

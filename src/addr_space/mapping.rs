@@ -3,7 +3,9 @@
 use core::fmt;
 use core::ops::BitOr;
 
-/// Access protection: the low bits as in `mmap`, all others kept as given.
+/// Access protection: the low bits as in `mmap`. All other bits are the caller's
+/// and are kept as given, until [`protect`](crate::AddrSpace::protect) replaces
+/// the whole value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[repr(transparent)]
 pub struct Prot(pub u32);
@@ -62,7 +64,8 @@ pub struct Mapping {
     /// Whether the offset grows with the address.
     pub offset_rule: OffsetRule,
     /// Whether the pages belong to the state that
-    /// [`mark_original`](crate::AddrSpace::mark_original) recorded.
+    /// [`mark_original`](crate::AddrSpace::mark_original) recorded. Whoever maps
+    /// a copy of such a mapping marks its pages as well.
     pub original: bool,
 }
 
@@ -103,8 +106,9 @@ impl Mapping {
 /// mapping share that number, so cutting one needs no arithmetic, and two
 /// adjacent mappings of one file share it exactly if they are contiguous.
 ///
-/// Three words, since they are copied often: two halves that were stored apart
-/// are slow to load as one word.
+/// Three words, because a mapping is copied often. A load of one word is slow if
+/// two separate stores have just written its halves, so no word has two fields
+/// that are written one by one.
 #[derive(Clone, Copy, Debug)]
 pub struct PageMapping {
     /// A verbatim offset, or a linear one less its address.

@@ -6,7 +6,7 @@ use core::iter::FusedIterator;
 use super::geometry::{Geometry, count};
 use super::mapping::{Mapping, PageMapping, Region};
 use super::page::Page;
-use super::{AddrSpace, region};
+use super::space::{AddrSpace, region};
 use crate::store::RangeStore;
 
 impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {

@@ -98,7 +98,7 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
             Some(end) => self.ensure_room(end, 1)?,
             None => spare = Some(Leaf::try_new()?),
         }
-        self.remove_span(span, &mut edit.visit)?;
+        self.remove_span(span, &mut Edit::new(self.len, &mut edit.visit))?;
         if self.root.is_none() {
             self.root = spare.map(Root::Leaf);
         }

@@ -183,7 +183,8 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> Range
         let Some(span) = Span::of(&range) else {
             return Ok(());
         };
-        self.remove_span(span, &mut |piece, value| sink(piece.keys(), value))
+        let report = |piece: Span<_>, value| sink(piece.keys(), value);
+        self.remove_span(span, &mut Edit::new(self.len, report))
     }
 
     fn try_update(
@@ -194,7 +195,8 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> Range
         let Some(span) = Span::of(&range) else {
             return Ok(());
         };
-        self.update_span(span, &mut |piece, value| f(piece.keys(), value))
+        let change = |piece: Span<_>, value: &mut V| f(piece.keys(), value);
+        self.update_span(span, &mut Edit::new(self.len, change))
     }
 
     fn try_allocate(&mut self, query: &GapQuery<K>, value: V) -> Result<Option<K>, AllocError> {

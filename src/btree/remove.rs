@@ -183,20 +183,20 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     pub(super) fn remove_span(
         &mut self,
         span: Span<K::Ordinal>,
-        report: &mut impl FnMut(Span<K::Ordinal>, V),
+        edit: &mut Edit<impl FnMut(Span<K::Ordinal>, V)>,
     ) -> Result<(), AllocError> {
+        debug_assert_eq!(edit.len, self.len);
         loop {
-            let mut edit = Edit::new(self.len, &mut *report);
             let mut store = self.repaired_on_panic();
             let removed = match &mut store.root {
                 None => Ok(None),
-                Some(Root::Leaf(leaf)) => leaf.remove_first(span, &mut edit),
-                Some(Root::Inner(inner)) => inner.remove_first(span, &mut edit),
+                Some(Root::Leaf(leaf)) => leaf.remove_first(span, edit),
+                Some(Root::Inner(inner)) => inner.remove_first(span, edit),
             };
             if let (Ok(Some(removed)), Some(Root::Inner(inner))) = (&removed, &mut store.root)
                 && removed.reached < span.end
             {
-                inner.remove_rest(Span::new(removed.reached, span.end), &mut edit);
+                inner.remove_rest(Span::new(removed.reached, span.end), edit);
             }
             store.len = edit.len;
             store.defuse();
@@ -214,7 +214,8 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     /// returns its value.
     pub(super) fn take(&mut self, span: Span<K::Ordinal>) -> Option<V> {
         let mut taken = None;
-        let removed = self.remove_span(span, &mut |_, value| taken = Some(value));
+        let mut edit = Edit::new(self.len, |_, value| taken = Some(value));
+        let removed = self.remove_span(span, &mut edit);
         debug_assert!(removed.is_ok(), "no entry becomes two");
         taken
     }

@@ -140,28 +140,29 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     pub(super) fn update_span(
         &mut self,
         span: Span<K::Ordinal>,
-        change: &mut impl FnMut(Span<K::Ordinal>, &mut V),
+        edit: &mut Edit<impl FnMut(Span<K::Ordinal>, &mut V)>,
     ) -> Result<(), AllocError> {
         let around = Around {
             prev_end: None,
             next_start: None,
         };
         loop {
-            let mut edit = Edit::new(self.len, &mut *change);
             let mut store = self.repaired_on_panic();
             let updated = match &mut store.root {
                 None => Ok(()),
-                Some(Root::Leaf(leaf)) => leaf.update(span, around, &mut edit),
-                Some(Root::Inner(inner)) => inner.update(span, around, &mut edit),
+                Some(Root::Leaf(leaf)) => leaf.update(span, around, edit),
+                Some(Root::Inner(inner)) => inner.update(span, around, edit),
             };
-            store.len = edit.len;
             store.defuse();
             match updated {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.len = edit.len;
+                    return Ok(());
+                }
                 Err(refused) => {
                     self.make_room_at_edges(span)?;
                     if refused == Refused::Across {
-                        self.update_across(span, change);
+                        self.update_across(span, edit);
                         return Ok(());
                     }
                 }
@@ -186,12 +187,12 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     fn update_inside(
         &mut self,
         span: Span<K::Ordinal>,
-        change: &mut impl FnMut(Span<K::Ordinal>, &mut V),
+        edit: &mut Edit<impl FnMut(Span<K::Ordinal>, &mut V)>,
     ) -> Option<K::Ordinal> {
-        let mut edit = Edit::new(self.len, change);
+        edit.len = self.len;
         let mut store = self.repaired_on_panic();
         let stop = match &mut store.root {
-            Some(Root::Inner(inner)) => inner.update_inside(span, None, &mut edit),
+            Some(Root::Inner(inner)) => inner.update_inside(span, None, edit),
             _ => None,
         };
         store.len = edit.len;
@@ -203,7 +204,7 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     fn update_across(
         &mut self,
         span: Span<K::Ordinal>,
-        change: &mut impl FnMut(Span<K::Ordinal>, &mut V),
+        edit: &mut Edit<impl FnMut(Span<K::Ordinal>, &mut V)>,
     ) {
         let mut pending = PendingJoin {
             store: self,
@@ -213,7 +214,7 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         let mut rest = span;
         while !rest.is_empty() {
             if pending.at.is_none()
-                && let Some(stop) = pending.store.update_inside(rest, change)
+                && let Some(stop) = pending.store.update_inside(rest, edit)
             {
                 rest.start = stop;
                 continue;
@@ -226,7 +227,7 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
             }
             let piece = entry.clip(rest);
             let mut value = value::part(old);
-            change(piece, &mut value);
+            (edit.visit)(piece, &mut value);
             if value::is_unchanged(old, &value) {
                 pending.finish();
             } else {

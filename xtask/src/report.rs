@@ -13,17 +13,18 @@ const RESULTS: &str = "benches/results.csv";
 const CHART: &str = "docs/churn.svg";
 /// Between these lines of the README everything is written by this command.
 const MARKERS: [&str; 2] = ["<!-- speed -->", "<!-- /speed -->"];
-/// The workloads of the table.
-const WORKLOADS: [&str; 9] = [
-    "find_hit",
-    "fill",
-    "churn",
-    "map_at",
-    "protect",
-    "mix",
-    "query",
-    "iterate",
-    "unmap_half",
+/// The workloads of the table, and what is timed.
+const WORKLOADS: [(&str, &str); 10] = [
+    ("find_hit", "look up a mapped page: throughput"),
+    ("find_dep", "the same, each address from the last answer: latency"),
+    ("fill", "place a range at the lowest free address, from empty"),
+    ("churn", "remove a random range, place another"),
+    ("map_at", "overwrite a random range"),
+    ("protect", "change the values of a random range"),
+    ("mix", "80 % look-ups, 20 % edits"),
+    ("query", "list the 8 or so entries of a window"),
+    ("iterate", "list all entries, for each"),
+    ("unmap_half", "remove half of all entries at once, for each"),
 ];
 const SIZES: [usize; 4] = [128, 1_000, 10_000, 100_000];
 
@@ -74,8 +75,8 @@ fn section(results: &Results) -> String {
         text += &format!(" {} |", size(n));
     }
     text += "\n|---|---:|---:|---:|---:|\n";
-    for workload in WORKLOADS {
-        text += &format!("| {workload} |");
+    for (workload, what) in WORKLOADS {
+        text += &format!("| `{workload}`: {what} |");
         for n in SIZES {
             let cell = match (
                 results.min(workload, n, TREE),

@@ -1,0 +1,376 @@
+//! The calls that change an address space: mapping, unmapping, protecting.
+
+use core::ops::Range;
+
+use super::error::SpaceError;
+use super::geometry::count;
+use super::mapping::{HolePolicy, MapOptions, Mapping, OffsetRule, PageMapping, Prot, Region};
+use super::page::Page;
+use super::placement::{Placer, free_hint};
+use super::space::{AddrSpace, region};
+use crate::store::RangeStore;
+
+impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
+    /// Maps `len` bytes at `hint` if it is page-aligned, inside the space and
+    /// free for the whole length, else where the space's
+    /// [`placement`](Self::placement) puts them. Returns the address. A hint
+    /// that cannot be taken is ignored, as libmmap does. Linux rounds a hint that
+    /// is not aligned down, and keeps the gap below a growing stack free; here
+    /// the caller does both.
+    ///
+    /// Without a hint, one search of the store finds the gap and fills it. Two
+    /// things need a search more: a hint, and a mapping with a linear offset,
+    /// since what the store keeps of that depends on the address. A random
+    /// placement is O(log n) expected, unless nearly everything is mapped: then
+    /// it is O(g log n) for `g` long-enough gaps.
+    ///
+    /// # Errors
+    /// [`ZeroLength`](SpaceError::ZeroLength),
+    /// [`NoFreeRange`](SpaceError::NoFreeRange) if it fits nowhere,
+    /// [`OutOfMemory`](SpaceError::OutOfMemory).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// let data = Mapping::anonymous(Prot::READ, 0);
+    /// assert_eq!(space.map_any(Some(0x8000), 1, data)?, 0x8000);
+    /// assert_eq!(space.map_any(Some(0x8000), 1, data)?, 0); // taken
+    /// assert_eq!(space.map_any(Some(0x4001), 1, data)?, 0x1000); // not aligned
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn map_any(
+        &mut self,
+        hint: Option<u64>,
+        len: u64,
+        mapping: Mapping,
+    ) -> Result<u64, SpaceError> {
+        self.map_any_with(
+            len,
+            mapping,
+            &MapOptions {
+                hint,
+                ..MapOptions::default()
+            },
+        )
+    }
+
+    /// [`map_any`](Self::map_any) with a window, an alignment or a placement for
+    /// this call. The placement is exact: if any address satisfies the options,
+    /// one is found, and it is the lowest (highest) or, if random, each with
+    /// equal probability.
+    ///
+    /// # Errors
+    /// As for [`map_any`](Self::map_any), and
+    /// [`BadAlignment`](SpaceError::BadAlignment).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, MapOptions, Mapping, Placement, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0x1000, 1 << 32, 0x1000)?;
+    /// let data = Mapping::anonymous(Prot::READ, 0);
+    /// let huge = MapOptions { align: 2 << 20, ..MapOptions::default() };
+    /// assert_eq!(space.map_any_with(0x1000, data, &huge)?, 2 << 20);
+    /// let low = MapOptions {
+    ///     window: Some((0, 1 << 20)),
+    ///     placement: Some(Placement::Highest),
+    ///     ..MapOptions::default()
+    /// };
+    /// assert_eq!(space.map_any_with(0x1000, data, &low)?, (1 << 20) - 0x1000);
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn map_any_with(
+        &mut self,
+        len: u64,
+        mapping: Mapping,
+        options: &MapOptions,
+    ) -> Result<u64, SpaceError> {
+        let mut placer = options.placement.map_or(self.placer, Placer::new);
+        let query = placer.query(&self.geometry, len, options)?;
+        let hint = free_hint(&self.store, &self.geometry, &query, options.hint);
+        // What the store keeps of a linear offset depends on the address, and a
+        // random address comes from here: those need the address first.
+        let address_first = mapping.offset_rule == OffsetRule::Linear || placer.is_random();
+        let page = match hint {
+            None if !address_first => {
+                let value = PageMapping::new(&mapping, 0);
+                self.store
+                    .try_allocate(&query, value)?
+                    .ok_or(SpaceError::NoFreeRange)?
+            }
+            _ => {
+                let found = hint.or_else(|| placer.find(&self.store, &query));
+                let page = found.ok_or(SpaceError::NoFreeRange)?;
+                let pages = self
+                    .geometry
+                    .pages_from(page, query.len)
+                    .ok_or(SpaceError::NoFreeRange)?;
+                let value = PageMapping::new(&mapping, self.geometry.addr(page));
+                self.store.try_insert(pages, value)?;
+                page
+            }
+        };
+        if options.placement.is_none() {
+            self.placer = placer;
+        }
+        self.mapped += query.len;
+        Ok(self.geometry.addr(page))
+    }
+
+    /// The address at which [`map_any_with`](Self::map_any_with) would map;
+    /// changes nothing. A random placement is not used up: the next call that
+    /// maps draws the same.
+    ///
+    /// # Errors
+    /// As for [`map_any_with`](Self::map_any_with).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, MapOptions, Placement, SpaceError};
+    ///
+    /// let space = AddrSpace::new(0, 0x8000, 0x1000)?;
+    /// let top = MapOptions { placement: Some(Placement::Highest), ..MapOptions::default() };
+    /// assert_eq!(space.find_free(0x2000, &top), Ok(0x6000));
+    /// assert_eq!(space.find_free(0x8001, &top), Err(SpaceError::NoFreeRange));
+    /// # Ok::<(), SpaceError>(())
+    /// ```
+    pub fn find_free(&self, len: u64, options: &MapOptions) -> Result<u64, SpaceError> {
+        let mut placer = options.placement.map_or(self.placer, Placer::new);
+        let query = placer.query(&self.geometry, len, options)?;
+        let hint = free_hint(&self.store, &self.geometry, &query, options.hint);
+        let found = hint.or_else(|| placer.find(&self.store, &query));
+        found
+            .map(|page| self.geometry.addr(page))
+            .ok_or(SpaceError::NoFreeRange)
+    }
+
+    /// Maps `len` bytes at `addr`, replacing what is there (`MAP_FIXED`). Each
+    /// region that is replaced is reported first.
+    ///
+    /// # Errors
+    /// Those of a range, and [`OutOfMemory`](SpaceError::OutOfMemory).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// space.map_at(0x2000, 0x4000, Mapping::file(Prot::READ, 0, 3, 0), |_| ())?;
+    /// let mut replaced = Vec::new();
+    /// let data = Mapping::anonymous(Prot::WRITE, 0);
+    /// space.map_at(0x3000, 0x1000, data, |region| replaced.push(region))?;
+    /// assert_eq!(replaced[0].mapping.offset, 0x1000);
+    /// assert_eq!(space.query(0x4000).unwrap().mapping.offset, 0x2000);
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn map_at(
+        &mut self,
+        addr: u64,
+        len: u64,
+        mapping: Mapping,
+        mut sink: impl FnMut(Region),
+    ) -> Result<(), SpaceError> {
+        let pages = self.geometry.pages_of(addr, len)?;
+        let added = count(&pages);
+        let Self {
+            store,
+            geometry,
+            mapped,
+            ..
+        } = self;
+        store.try_insert_with(pages, PageMapping::new(&mapping, addr), |pages, value| {
+            *mapped -= count(&pages);
+            sink(region(geometry, &pages, value));
+        })?;
+        self.mapped += added;
+        Ok(())
+    }
+
+    /// Maps `len` bytes at `addr` if all of it is free
+    /// (`MAP_FIXED_NOREPLACE`).
+    ///
+    /// # Errors
+    /// Those of a range, [`Exists`](SpaceError::Exists) if any page is mapped,
+    /// and [`OutOfMemory`](SpaceError::OutOfMemory).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot, SpaceError};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// let data = Mapping::anonymous(Prot::READ, 0);
+    /// space.map_fixed_noreplace(0x4000, 0x1000, data)?;
+    /// assert_eq!(space.map_fixed_noreplace(0x3000, 0x1001, data), Err(SpaceError::Exists));
+    /// # Ok::<(), SpaceError>(())
+    /// ```
+    pub fn map_fixed_noreplace(
+        &mut self,
+        addr: u64,
+        len: u64,
+        mapping: Mapping,
+    ) -> Result<(), SpaceError> {
+        let pages = self.geometry.pages_of(addr, len)?;
+        if self.store.overlaps(pages.clone()) {
+            return Err(SpaceError::Exists);
+        }
+        let added = count(&pages);
+        self.store
+            .try_insert(pages, PageMapping::new(&mapping, addr))?;
+        self.mapped += added;
+        Ok(())
+    }
+
+    /// Unmaps `len` bytes at `addr` and reports each region, clipped. Pages
+    /// that are not mapped are passed over, as on Linux.
+    ///
+    /// # Errors
+    /// Those of a range, and [`OutOfMemory`](SpaceError::OutOfMemory), which
+    /// only a range inside one region can meet.
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// space.map_at(0x2000, 0x4000, Mapping::anonymous(Prot::READ, 0), |_| ())?;
+    /// let mut gone = Vec::new();
+    /// space.unmap(0x4000, 0x8000, |region| gone.push((region.addr, region.len)))?;
+    /// assert_eq!(gone, [(0x4000, 0x2000)]);
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn unmap(
+        &mut self,
+        addr: u64,
+        len: u64,
+        sink: impl FnMut(Region),
+    ) -> Result<(), SpaceError> {
+        let pages = self.geometry.pages_of(addr, len)?;
+        self.unmap_pages(pages, sink)
+    }
+
+    fn unmap_pages(
+        &mut self,
+        pages: Range<Page>,
+        mut sink: impl FnMut(Region),
+    ) -> Result<(), SpaceError> {
+        let Self {
+            store,
+            geometry,
+            mapped,
+            ..
+        } = self;
+        store.try_remove_with(pages, |pages, value| {
+            *mapped -= count(&pages);
+            sink(region(geometry, &pages, value));
+        })?;
+        Ok(())
+    }
+
+    /// Gives the mapped pages of `len` bytes at `addr` this protection; nothing
+    /// else of their mappings changes. Reports each region, clipped, with its
+    /// mapping from before, also where its protection does not change. `holes`
+    /// says what pages that are not mapped do.
+    ///
+    /// # Errors
+    /// Those of a range, [`NotMapped`](SpaceError::NotMapped) as `holes` says,
+    /// and [`OutOfMemory`](SpaceError::OutOfMemory).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, HolePolicy, Mapping, Prot, SpaceError};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// space.map_at(0x2000, 0x2000, Mapping::anonymous(Prot::READ, 0), |_| ())?;
+    /// let all = HolePolicy::RequireMapped;
+    /// let refused = space.protect(0x3000, 0x2000, Prot::NONE, all, |_| ());
+    /// assert_eq!(refused, Err(SpaceError::NotMapped));
+    /// space.protect(0x3000, 0x2000, Prot::NONE, HolePolicy::Skip, |old| {
+    ///     assert_eq!((old.addr, old.len, old.mapping.prot), (0x3000, 0x1000, Prot::READ));
+    /// })?;
+    /// assert_eq!(space.region_count(), 2);
+    /// # Ok::<(), SpaceError>(())
+    /// ```
+    pub fn protect(
+        &mut self,
+        addr: u64,
+        len: u64,
+        prot: Prot,
+        holes: HolePolicy,
+        mut sink: impl FnMut(Region),
+    ) -> Result<(), SpaceError> {
+        let mut pages = self.geometry.pages_of(addr, len)?;
+        let hole = match holes {
+            HolePolicy::Skip => None,
+            HolePolicy::StopAtHole | HolePolicy::RequireMapped => {
+                self.store.gaps(pages.clone()).next()
+            }
+        };
+        if let Some(hole) = &hole {
+            if holes == HolePolicy::RequireMapped {
+                return Err(SpaceError::NotMapped);
+            }
+            pages.end = hole.start;
+        }
+        let Self {
+            store, geometry, ..
+        } = self;
+        store.try_update(pages, |pages, value| {
+            sink(region(geometry, &pages, *value));
+            value.set_prot(prot);
+        })?;
+        hole.map_or(Ok(()), |_| Err(SpaceError::NotMapped))
+    }
+
+    /// Marks everything that is mapped now as
+    /// [`original`](Mapping::original). Equal neighbours of which only one was
+    /// marked become one region. O(n).
+    pub fn mark_original(&mut self) {
+        self.store
+            .update(self.geometry.all(), |_, value| value.set_original());
+    }
+
+    /// Unmaps everything that is not [`original`](Mapping::original) and
+    /// reports each region. Original pages that were unmapped or replaced in
+    /// between do not come back, nor does their protection. O(n).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// let data = Mapping::anonymous(Prot::READ, 0);
+    /// space.map_at(0x2000, 0x2000, data, |_| ())?;
+    /// space.mark_original();
+    /// space.map_at(0x3000, 0x4000, data, |_| ())?;
+    /// space.unmap_non_original(|region| assert_eq!(region.addr, 0x3000));
+    /// assert_eq!(space.mapped_bytes(), 0x1000);
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn unmap_non_original(&mut self, mut sink: impl FnMut(Region)) {
+        let mut rest = self.geometry.all();
+        while let Some(pages) = self.next_non_original(rest.clone()) {
+            rest.start = pages.end;
+            let Self {
+                store,
+                geometry,
+                mapped,
+                ..
+            } = self;
+            // Whole regions go, so that this needs no memory.
+            store.remove_with(pages, |pages, value| {
+                *mapped -= count(&pages);
+                sink(region(geometry, &pages, value));
+            });
+        }
+    }
+
+    /// From the first region of `pages` that is not original to the next one
+    /// that is, or to the end.
+    fn next_non_original(&self, pages: Range<Page>) -> Option<Range<Page>> {
+        let mut entries = self.store.overlapping(pages.clone());
+        let (first, _) = entries.find(|(_, value)| !value.is_original())?;
+        let next = entries.find(|(_, value)| value.is_original());
+        Some(first.start..next.map_or(pages.end, |(range, _)| range.start))
+    }
+
+    /// Unmaps everything without reporting it. Bounds, page size and placement
+    /// stay, and a random placement goes on where it is. O(n).
+    pub fn reset(&mut self) {
+        self.store.clear();
+        self.mapped = 0;
+    }
+}
