@@ -50,3 +50,25 @@ impl<T, F: FnMut(&mut T)> Drop for ScopeGuard<'_, T, F> {
         (self.on_exit)(self.target);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::ScopeGuard;
+
+    #[test]
+    fn it_runs_at_the_end_and_after_a_panic_but_not_when_defused() {
+        let mut runs = 0;
+        drop(ScopeGuard::new(&mut runs, |runs| *runs += 1));
+        assert_eq!(runs, 1);
+        ScopeGuard::new(&mut runs, |runs| *runs += 1).defuse();
+        assert_eq!(runs, 1);
+        let panic = catch_unwind(AssertUnwindSafe(|| {
+            let _guard = ScopeGuard::new(&mut runs, |runs| *runs += 1);
+            panic!("user code");
+        }));
+        assert!(panic.is_err());
+        assert_eq!(runs, 2);
+    }
+}

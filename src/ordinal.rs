@@ -88,11 +88,13 @@ impl Ordinal for U62 {
 
     #[inline]
     fn plus(self, other: Self) -> Self {
+        debug_assert!(other.0 <= Self::LIMIT - self.0, "{self:?} + {other:?}");
         Self(self.0.wrapping_add(other.0))
     }
 
     #[inline]
     fn minus(self, other: Self) -> Self {
+        debug_assert!(other <= self, "{self:?} - {other:?}");
         Self(self.0.wrapping_sub(other.0))
     }
 
@@ -167,11 +169,13 @@ macro_rules! whole_domain_ordinal {
 
             #[inline]
             fn plus(self, other: Self) -> Self {
+                debug_assert!(self.checked_add(other).is_some(), "{self} + {other}");
                 self.wrapping_add(other)
             }
 
             #[inline]
             fn minus(self, other: Self) -> Self {
+                debug_assert!(other <= self, "{self} - {other}");
                 self.wrapping_sub(other)
             }
 

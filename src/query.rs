@@ -121,7 +121,9 @@ impl<R: Ordinal> Fit<R> {
     /// The placement that starts at `start`; it is in the window.
     #[inline]
     pub(crate) fn span(&self, start: R) -> Span<R> {
-        Span::new(start, start.plus(self.len))
+        let span = Span::new(start, start.plus(self.len));
+        debug_assert!(self.window.covers(span));
+        span
     }
 
     /// The lowest or highest start inside a free range. O(1).

@@ -352,6 +352,7 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     /// Calls `change` with a copy of each piece's value and gives the piece what
     /// came of it. There is room for [`slots_to_update`](Self::slots_to_update).
     fn update_pieces(&mut self, span: Span<R>, change: &mut impl FnMut(Span<R>, &mut V)) {
+        debug_assert!(self.has_room(self.slots_to_update(span)));
         let mut rest = span;
         let mut slot = self.ends_up_to(span.start);
         while !rest.is_empty() && slot < self.len() && self.start(slot) < rest.end {

@@ -164,6 +164,7 @@ impl Geometry {
 /// How many pages a range has; the range is not inverted.
 #[inline]
 pub(super) fn count(pages: &Range<Page>) -> u64 {
+    debug_assert!(pages.start <= pages.end);
     pages.end.number() - pages.start.number()
 }
 

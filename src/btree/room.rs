@@ -25,6 +25,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     /// Splits the leaf of [`route`](Self::route) and every full node above it.
     /// This node itself has room for one more child.
     fn split_path(&mut self, span: Span<R>, appending: bool) -> Result<(), AllocError> {
+        debug_assert!(self.len() < FANOUT);
         let mut c = self.route(span);
         let appending = appending && c + 1 == self.len();
         let Children::Inners(children) = &self.children else {

@@ -92,6 +92,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     /// The node's extent and gap; it is not empty.
     #[inline]
     pub(crate) fn summary(&self) -> Summary<R> {
+        debug_assert!(self.len() > 0);
         Summary {
             min_start: self.min_starts[0],
             max_end: self.max_ends[self.len() - 1],
@@ -351,6 +352,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
 
     /// Moves the children from `at` on to the empty node `upper`.
     pub(crate) fn split_off(&mut self, at: usize, upper: &mut Self) {
+        debug_assert_eq!(upper.len(), 0);
         match (&mut self.children, &mut upper.children) {
             (Children::Leaves(from), Children::Leaves(to)) => to.extend(from.drain(at..)),
             (Children::Inners(from), Children::Inners(to)) => to.extend(from.drain(at..)),
@@ -362,6 +364,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
 
     /// Takes over the children of the node above; they fit.
     pub(crate) fn merge(&mut self, upper: Self) {
+        debug_assert!(self.len() + upper.len() <= FANOUT);
         match (&mut self.children, upper.children) {
             (Children::Leaves(to), Children::Leaves(from)) => to.extend(from),
             (Children::Inners(to), Children::Inners(from)) => to.extend(from),
