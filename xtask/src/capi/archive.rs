@@ -81,13 +81,16 @@ fn ungroups(linker: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Write};
+
     use super::{linker, ungroups};
 
     /// Whatever `LD` says: a linker without the option, or none at all.
     #[test]
     fn the_archive_is_packed_by_gnu_ld() {
         let Ok(default) = linker(None) else {
-            println!("SKIPPED: there is no GNU ld");
+            // Not captured by the test harness, unlike `eprintln!`.
+            writeln!(io::stderr(), "capi: SKIPPED: there is no GNU ld").unwrap();
             return;
         };
         assert!(ungroups(&default));
