@@ -47,7 +47,7 @@ pub(super) fn pack(archive: &Path, symbols: &[String], to: &Path) -> Result<()> 
 
 /// GNU ld: the linker that `LD` names if it is that, else the compiler's, else
 /// what is in the path. Programs can be linked by any linker.
-fn linker(named: Option<OsString>) -> Result<OsString> {
+pub(super) fn linker(named: Option<OsString>) -> Result<OsString> {
     if let Some(named) = named {
         if ungroups(&named) {
             return Ok(named);

@@ -47,6 +47,11 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// Why the libraries cannot be built here, beyond a tool that does not run.
+pub(crate) fn cannot_build() -> Option<String> {
+    archive::linker(env::var_os("LD")).err()
+}
+
 fn try_run(arguments: &Arguments) -> Result<()> {
     if !cfg!(target_os = "linux") {
         return Err(
