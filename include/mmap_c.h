@@ -28,9 +28,15 @@
  * (if it is not NULL) with each one: ascending, clipped to the range of the
  * call, with its mapping from before the change. Meanwhile the space is busy:
  * every function that is given this space returns its error value and does
- * nothing, queries too; mmap_destroy and mmap_reset do nothing. Other spaces
- * can be used. A callback returns; it does not longjmp out, and a C++ exception
- * that leaves it ends the program.
+ * nothing, queries too. Functions that return nothing do nothing either, and
+ * cannot say so: mmap_destroy, mmap_reset, mmap_enable_aslr, mmap_mark_original
+ * and mmap_unmap_non_original. Other spaces can be used.
+ *
+ * A callback returns. What leaves it by unwinding ends the program, by abort: a
+ * C++ exception, a panic of other Rust code and, with glibc, the end of the
+ * thread by pthread_exit or cancellation. A thread that may be cancelled has to
+ * disable that around the call. longjmp out of a callback is undefined: at best
+ * the change is half made and the space busy for good.
  *
  * Threads. Different spaces are independent. Of one space, functions that take
  * a `const struct MMapAddrSpace *` can run at the same time in several threads;
@@ -50,6 +56,13 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/*
+ * libmmap's header of this name has this guard. Whichever comes first declares
+ * the first part; the extensions are here in any case.
+ */
+#ifndef LIBMMAP_C_H
+#define LIBMMAP_C_H
 
 /* A space; opaque. */
 struct MMapAddrSpace;
@@ -170,6 +183,18 @@ void mmap_mark_original(struct MMapAddrSpace *mm);
  */
 void mmap_unmap_non_original(struct MMapAddrSpace *mm, MMapUpdateFn ufn,
                              void *udata);
+
+#else /* LIBMMAP_C_H */
+
+/*
+ * libmmap's header came first. One that is too old for this library has no hint
+ * here, which is an error, or lacks the second function.
+ */
+uintptr_t mmap_map_any(struct MMapAddrSpace *mm, uintptr_t hint, size_t len,
+                       int prot, int flags, int fd, int64_t offset);
+void mmap_enable_aslr(struct MMapAddrSpace *mm, uint64_t seed);
+
+#endif /* LIBMMAP_C_H */
 
 /* ---------------------------------------------------------------------------
  * Extensions

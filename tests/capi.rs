@@ -237,19 +237,77 @@ fn a_program_in_cpp() {
     check("cpp.cpp", &[]);
 }
 
+/// Runs a program that has to end by `abort` with this argument; what it said.
+///
+/// # Panics
+/// It does not.
+#[cfg(unix)]
+fn aborts(program: &Path, argument: &str) -> String {
+    use std::os::unix::process::ExitStatusExt;
+
+    let output = Command::new(program).arg(argument).output();
+    let output = output.expect("it runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let aborted = output.status.signal() == Some(6);
+    assert!(aborted, "{argument}: {}: {stderr}", output.status);
+    stderr.into_owned()
+}
+
 #[test]
 #[cfg(unix)]
 fn an_exception_that_leaves_a_callback_ends_the_program() {
-    use std::os::unix::process::ExitStatusExt;
-
     for compiler in compilers("cpp.cpp") {
         let program = compile(compiler, "throw", "tests/c/cpp.cpp", &["-g"]);
-        let mut command = Command::new(program);
-        let output = command.arg("throw").output().expect("it runs");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        let aborted = output.status.signal() == Some(6);
-        assert!(aborted, "{}: {stderr}", output.status);
+        let stderr = aborts(&program, "throw");
         assert!(!stderr.contains("crossed"), "{stderr}");
+    }
+}
+
+/// With glibc, a thread ends by unwinding.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn a_thread_that_ends_in_a_callback_ends_the_program() {
+    for compiler in compilers("leave.c") {
+        let program = compile(compiler, "leave", "tests/c/leave.c", &["-g"]);
+        for how in ["exit", "cancel"] {
+            aborts(&program, how);
+        }
+    }
+}
+
+/// The program jumps over frames of Rust. That is not defined; the migration
+/// page says what comes of it here.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn a_jump_out_of_a_callback_leaves_the_space_busy() {
+    for compiler in compilers("leave.c") {
+        let program = compile(compiler, "jump", "tests/c/leave.c", &["-g"]);
+        succeed(Command::new(program).arg("jump"));
+    }
+}
+
+#[test]
+fn libmmap_s_header_and_this_one_in_one_file() {
+    const OURS_FIRST: &[&str] = &["-DOURS_FIRST"];
+    let source = "tests/c/both_headers.c";
+    for compiler in compilers(source) {
+        for order in [&[], OURS_FIRST] {
+            let program = compile(compiler, "both_headers", source, order);
+            succeed(&mut Command::new(program));
+        }
+        for (language, standard) in [("c", "c99"), ("c++", "c++11")] {
+            let compiles = |flags: &[&str]| {
+                let mut command = Command::new(compiler.c);
+                command.args(WARNINGS).args(MACHINE).args(flags);
+                command.args(["-fsyntax-only", "-x", language]);
+                command.arg(format!("-std={standard}"));
+                command.arg("-I").arg(root().join("include"));
+                let output = command.arg(root().join(source)).output();
+                output.expect("it runs").status.success()
+            };
+            assert!(compiles(&[]) && compiles(OURS_FIRST), "{language}");
+            assert!(!compiles(&["-DWITHOUT_HINT"]), "{language}");
+        }
     }
 }
 

@@ -41,6 +41,10 @@ static void bounds(void) {
       {0, SIZE_MAX, 1, 0, 0}, /* too many pages */
       {0, ((size_t)1 << 62) - 1, 1, 0, ((size_t)1 << 62) - 1},
       {0, (size_t)1 << 62, 1, 0, 0},
+      {0, ((size_t)1 << 63) - 2, 2, 0, ((size_t)1 << 63) - 2},
+      {0, (size_t)1 << 63, 2, 0, 0},
+      {0, SIZE_MAX, 2, 0, 0},
+      {0, SIZE_MAX, 4, 0, SIZE_MAX - 3}, /* not too many */
 #endif
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

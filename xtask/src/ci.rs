@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use cargo_metadata::Message;
 
+use crate::capi;
 use crate::fuzz;
 use crate::project;
 use crate::tidy;
@@ -193,10 +194,10 @@ fn c_library() -> io::Result<Outcome> {
         ("OBJCOPY", "objcopy"),
         ("PKG_CONFIG", "pkg-config"),
     ];
-    match tools
+    let absent = tools
         .iter()
-        .find_map(|(variable, name)| missing(variable, name))
-    {
+        .find_map(|(variable, name)| missing(variable, name));
+    match absent.or_else(capi::cannot_build) {
         Some(reason) => Ok(Outcome::Skipped(reason)),
         None => this_program(&["capi", "--check"]),
     }

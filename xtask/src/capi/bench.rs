@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use gaptree::{AddrSpace, Mapping, Prot, Region};
 
-use super::{Installed, Result, output, tool};
+use super::install::Installed;
+use super::{Result, output, tool};
 use crate::bench::tables::table;
 use crate::project;
 
@@ -36,7 +37,7 @@ pub(super) fn run(installed: &Installed, folder: &Path) -> Result<()> {
     cc.args(["-O2", "-Wall", "-Wextra", "-Werror", "-I"]);
     cc.arg(installed.include());
     cc.arg(project::root().join("benches/c/query_page.c"));
-    cc.arg(installed.lib().join("libmmap.a"));
+    cc.arg(installed.archive());
     output(cc.arg("-o").arg(&program))?;
     println!("\nns a look-up, fastest of {ROUNDS} rounds of {LOOKUPS}:");
     let header = [
