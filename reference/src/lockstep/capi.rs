@@ -4,10 +4,10 @@ use std::panic::resume_unwind;
 
 use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Region, SpaceError};
 
+use super::c_space::{CSpace, Failure, Outcome};
+use super::driver::{Lockstep, Mismatch, Stop, same};
 use super::space::{Reported, reported};
-use super::{Lockstep, Mismatch, Stop, same};
 use crate::ReferenceSpace;
-use crate::c_space::{CSpace, Failure, Outcome};
 use crate::ops::{SpaceOp, SpaceShape};
 
 /// A space behind the C interface and its oracle.

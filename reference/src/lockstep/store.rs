@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 
 use gaptree::{RangeStore, Segment};
 
-use super::{Lockstep, Mismatch, Stop, same, stopped};
+use super::driver::{Lockstep, Mismatch, Stop, same, stopped};
 use crate::ops::{Call, Sample, StoreOp};
 use crate::{Position, ReferenceStore};
 
