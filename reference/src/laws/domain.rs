@@ -2,7 +2,8 @@
 
 use gaptree::{GapQuery, Order, RangeStore, Segment};
 
-use super::{expect_lawful, key};
+use super::cases::key;
+use super::state::expect_lawful;
 use crate::Position;
 
 pub(super) fn all<K: Position, S: RangeStore<K, char>>() {
