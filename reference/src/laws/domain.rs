@@ -14,12 +14,12 @@ pub(super) fn all<K: Position, S: RangeStore<K, char>>() {
     order_goes_through_zero::<K, S>();
 }
 
-/// The key that many below the largest.
+/// The key at this distance below the largest.
 fn below_max<K: Position>(distance: u128) -> K {
     K::at(K::MAX.position() - distance).expect("a key")
 }
 
-/// The key that many above the smallest.
+/// The key at this distance above the smallest.
 fn above_min<K: Position>(distance: u128) -> K {
     K::at(distance).expect("a key")
 }

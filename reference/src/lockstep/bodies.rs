@@ -44,9 +44,9 @@ macro_rules! run_on {
     }};
 }
 
-/// The body of the store target: the first byte chooses the type of key, the
-/// rest is a sequence of operations that several engines run: all of them for
-/// one type, for the others those that are compiled differently for it.
+/// The body of the store target. The first byte chooses the type of key, the
+/// rest is a sequence of operations that several engines run: with one type all
+/// of them, with each other type those that are compiled differently for it.
 ///
 /// # Panics
 /// An engine and the reference disagree.

@@ -27,8 +27,8 @@ fn told(result: Result<(), SpaceError>) -> Outcome {
     })
 }
 
-/// What C is told of a call whose callback may have panicked: no more than that
-/// it is not valid.
+/// What C is told of a call whose callback may have panicked. If it has, C is
+/// told that the call was not valid, and nothing else.
 fn told_unless_stopped((regions, result): Reported) -> (Vec<Region>, Outcome) {
     (regions, result.map_or(Err(Failure::Invalid), told))
 }

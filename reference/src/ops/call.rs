@@ -5,9 +5,10 @@ use std::fmt;
 
 use super::input::Input;
 
-/// In which order a double-ended iterator is taken from its two ends: the bits
-/// of the number over and over, 1 for the back. If the highest bit is set, but
-/// not all of them, only four steps: the rest comes by `fold`.
+/// In which order a double-ended iterator is taken from its two ends. Each bit of
+/// the number is a step, from the lowest on and over again; 1 takes from the back.
+/// If the highest bit is set, but not all are, there are only four such steps,
+/// and `fold` takes the rest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Walk(pub u8);
 

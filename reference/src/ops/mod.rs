@@ -2,10 +2,10 @@
 //! data that is decoded from bytes and printed as one readable line.
 //!
 //! Decoding is by hand, one byte for the operation and then its arguments, so
-//! that a corpus is dense and survives changes. Every byte string is a
-//! sequence; an operation that it ends in the middle of is left out. Keys and
-//! addresses are few and close together, so that most operations meet others,
-//! with the edges of the domain mixed in.
+//! that a corpus is dense and survives changes. Every byte string is a sequence
+//! of operations; one that is cut off at the end is left out. Keys and addresses
+//! are few and close together, so that most operations meet others; some lie at
+//! the edges of the domain.
 
 mod call;
 mod input;
