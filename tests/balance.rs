@@ -7,7 +7,9 @@ use gaptree::{BTreeStore, RangeStore};
 type Tree = BTreeStore<u32, u8>;
 
 /// Entries of four keys, six apart, appended: `i` starts at `10 * i`.
-fn appended<const B: usize, const F: usize>(count: u32) -> BTreeStore<u32, u8, B, F> {
+fn appended<const LEAF: usize, const FANOUT: usize>(
+    count: u32,
+) -> BTreeStore<u32, u8, LEAF, FANOUT> {
     let mut store = BTreeStore::EMPTY;
     for i in 0..count {
         store.insert(10 * i..10 * i + 4, 1);
@@ -15,16 +17,18 @@ fn appended<const B: usize, const F: usize>(count: u32) -> BTreeStore<u32, u8, B
     store
 }
 
-fn remove<const B: usize, const F: usize>(
-    store: &mut BTreeStore<u32, u8, B, F>,
+fn remove<const LEAF: usize, const FANOUT: usize>(
+    store: &mut BTreeStore<u32, u8, LEAF, FANOUT>,
     entries: std::ops::Range<u32>,
 ) {
     store.remove(10 * entries.start..10 * entries.end);
 }
 
-/// The lengths of the nodes below the root, which is over leaves or over nodes
-/// that are.
-fn lens<const B: usize, const F: usize>(store: &BTreeStore<u32, u8, B, F>) -> Vec<usize> {
+/// The lengths of the nodes directly below the root of a tree of two or three
+/// levels.
+fn lens<const LEAF: usize, const FANOUT: usize>(
+    store: &BTreeStore<u32, u8, LEAF, FANOUT>,
+) -> Vec<usize> {
     store.check();
     let shape = store.shape();
     match shape[0] {
@@ -32,9 +36,9 @@ fn lens<const B: usize, const F: usize>(store: &BTreeStore<u32, u8, B, F>) -> Ve
         2 => {
             let mut inners = Vec::new();
             let mut rest = &shape[2..];
-            while let [len, kids @ ..] = rest {
+            while let [len, children @ ..] = rest {
                 inners.push(*len);
-                rest = &kids[*len..];
+                rest = &children[*len..];
             }
             inners
         }

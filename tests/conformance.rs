@@ -1,9 +1,9 @@
 //! The law suite over both engines and over the reference itself; the tree
 //! also with nodes so small that everything splits.
 //!
-//! The simple engines take every type of key through the edges of its domain;
-//! the tree one of each kind of ordinal, signed and unsigned, because each
-//! combination is compiled anew.
+//! The simple engines take every type of key through the edges of its domain.
+//! The tree takes one signed and one unsigned type of each kind of ordinal, as
+//! it is compiled anew for each type.
 
 use gaptree::Page;
 use reference::laws;

@@ -36,8 +36,8 @@ impl Failing {
     }
 }
 
-// SAFETY: everything is the system allocator's, but that some calls return
-// null, as every allocator may.
+// SAFETY: a call either goes to the system's allocator or returns null, as every
+// allocator may.
 unsafe impl GlobalAlloc for Failing {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if Self::fails() {

@@ -294,9 +294,9 @@ fn an_update_ends_inside_an_entry() {
     check::<BTreeStore<u64, u8>>();
 }
 
-/// Ours: carving went on in a root leaf that it had emptied.
+/// Ours: a removal went on in a root leaf that it had emptied.
 #[test]
-fn carving_ends_when_nothing_is_left() {
+fn a_removal_ends_when_nothing_is_left() {
     let mut tree = BTreeStore::<u64, u8>::EMPTY;
     tree.insert(2..3, 0);
     let mut pieces = Vec::new();

@@ -168,11 +168,12 @@ pub fn contenders() -> Vec<Box<dyn Contender>> {
     crate::for_subjects!(entrants)
 }
 
-/// Who is right in a case: the reference while it is fast enough, then the
-/// standard library's map, which agrees with it on smaller cases; where that
-/// would scan too long, the sorted vector; for random placement, which only
-/// address spaces have, the one on the tree, held to that on the reference by
-/// the tests.
+/// Who is right in a case, the first of these that can take part:
+/// - the reference, while it is fast enough;
+/// - the standard library's map, which agrees with it on smaller cases;
+/// - the sorted vector, where that map would scan too long;
+/// - for random placement, which only address spaces have, the one on the tree:
+///   tests hold it to the one on the reference.
 const ORACLES: [&str; 4] = ["reference", "std-btreemap", "gaptree-vec", "addr-space"];
 
 /// The index of the oracle among those who take part.

@@ -347,7 +347,7 @@ impl Maker {
         self.random.u64(below..entries[index].0)
     }
 
-    /// Four times of five a page of one twentieth of the entries.
+    /// A page of any entry; four times out of five, of one twentieth of the entries.
     fn local_page(&mut self) -> u64 {
         let entries = self.generated.state.entries.len();
         let few = (entries / 20).max(1);
@@ -359,7 +359,7 @@ impl Maker {
         }
     }
 
-    /// From 1 page, half of them, to 64, few.
+    /// Lengths from 1 page, which half of them have, to 64, which few have.
     fn fill(&mut self) -> Body {
         let steps = (0..self.n).map(|_| {
             let len = 1 << self.random.u64(..).trailing_zeros().min(6);

@@ -8,7 +8,7 @@ use crate::project;
 /// What is not the library.
 const OTHERS: &str = "(reference|xtask|benches|tests|fuzz)/";
 
-/// Exit status 1 if a test fails; a tool that is missing is said aloud.
+/// Exit status 1 if a test fails; a missing tool is reported.
 pub(crate) fn run() -> ExitCode {
     let tools = match llvm_tools() {
         Ok(tools) => tools,

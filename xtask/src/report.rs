@@ -16,8 +16,14 @@ const MARKERS: [&str; 2] = ["<!-- speed -->", "<!-- /speed -->"];
 /// The workloads of the table, and what is timed.
 const WORKLOADS: [(&str, &str); 10] = [
     ("find_hit", "look up a mapped page: throughput"),
-    ("find_dep", "the same, each address from the last answer: latency"),
-    ("fill", "place a range at the lowest free address, from empty"),
+    (
+        "find_dep",
+        "the same, each address from the last answer: latency",
+    ),
+    (
+        "fill",
+        "place a range at the lowest free address, from empty",
+    ),
     ("churn", "remove a random range, place another"),
     ("map_at", "overwrite a random range"),
     ("protect", "change the values of a random range"),

@@ -68,7 +68,7 @@ impl<M> fmt::Debug for Ordered<M> {
 impl<M: OrderedMap> Ordered<M> {
     /// Takes the pages out, cutting what straddles the edges.
     #[inline]
-    fn carve(&mut self, start: u64, end: u64) {
+    fn remove_pages(&mut self, start: u64, end: u64) {
         loop {
             let Some((last, &slot)) = self.0.above(start).next() else {
                 return;
@@ -137,13 +137,13 @@ impl<M: OrderedMap> Subject for Ordered<M> {
 
     #[inline]
     fn insert(&mut self, start: u64, end: u64, value: Value) {
-        self.carve(start, end);
+        self.remove_pages(start, end);
         self.put(start, end, value);
     }
 
     #[inline]
     fn remove(&mut self, start: u64, end: u64) {
-        self.carve(start, end);
+        self.remove_pages(start, end);
     }
 
     fn protect(&mut self, start: u64, end: u64, prot: u32) {
@@ -157,7 +157,7 @@ impl<M: OrderedMap> Subject for Ordered<M> {
             }
             let (low, high) = (slot.start.max(done), last.min(end));
             if slot.value.prot != prot {
-                self.carve(low, high);
+                self.remove_pages(low, high);
                 self.put(low, high, Value { prot, ..slot.value });
             }
             done = high;
@@ -195,7 +195,7 @@ impl<M: OrderedMap> Subject for Ordered<M> {
 
     #[inline]
     fn allocate(&mut self, place: &Place, value: Value) -> Option<u64> {
-        // The place is free: there is nothing to carve.
+        // The place is free: there is nothing to remove.
         let start = self.find_gap(place)?;
         self.put(start, start + place.len, value);
         Some(start)

@@ -70,7 +70,7 @@ pub(super) enum Call {
     },
 }
 
-/// Makes calls; some stretches fill the window, others empty it.
+/// Makes calls; for a while they fill the window, then they empty it.
 pub(super) struct Calls {
     random: Rng,
     /// Of a hundred calls, how many map.

@@ -2,7 +2,8 @@
 
 use gaptree::{GapQuery, Order, RangeStore, Segment};
 
-use super::{expect_lawful, key};
+use super::cases::key;
+use super::state::expect_lawful;
 use crate::Position;
 
 pub(super) fn all<K: Position, S: RangeStore<K, char>>() {
@@ -13,12 +14,12 @@ pub(super) fn all<K: Position, S: RangeStore<K, char>>() {
     order_goes_through_zero::<K, S>();
 }
 
-/// The key that many below the largest.
+/// The key at this distance below the largest.
 fn below_max<K: Position>(distance: u128) -> K {
     K::at(K::MAX.position() - distance).expect("a key")
 }
 
-/// The key that many above the smallest.
+/// The key at this distance above the smallest.
 fn above_min<K: Position>(distance: u128) -> K {
     K::at(distance).expect("a key")
 }

@@ -2,7 +2,8 @@
 
 use gaptree::RangeStore;
 
-use super::{Entry, comb, comb_key, comb_len, expect, expect_lawful, key, keys, store};
+use super::cases::{Entry, comb, comb_key, comb_len, key, keys, store};
+use super::state::{expect, expect_lawful};
 use crate::Position;
 
 pub(super) fn all<K: Position, S: RangeStore<K, char>>() {
@@ -11,7 +12,7 @@ pub(super) fn all<K: Position, S: RangeStore<K, char>>() {
     insert_splits_and_trims::<K, S>();
     insert_coalesces_on_both_sides::<K, S>();
     insert_coalesces_across_everything::<K, S>();
-    remove_carves::<K, S>();
+    remove_splits_and_trims::<K, S>();
     empty_and_inverted_ranges_do_nothing::<K, S>();
     clear_empties::<K, S>();
     clones_are_independent::<K, S>();
@@ -88,7 +89,7 @@ fn insert_coalesces_across_everything<K: Position, S: RangeStore<K, char>>() {
     expect_lawful(&s);
 }
 
-fn remove_carves<K: Position, S: RangeStore<K, char>>() {
+fn remove_splits_and_trims<K: Position, S: RangeStore<K, char>>() {
     let two = [(0..10, 'a'), (10..20, 'b')];
     let cases: [(_, &[_]); 8] = [
         (3..7, &[(0..3, 'a'), (7..10, 'a'), (10..20, 'b')]),

@@ -2,7 +2,8 @@
 
 use gaptree::{RangeStore, Segment};
 
-use super::{comb, comb_key, comb_len, expect_lawful, key, keys, store};
+use super::cases::{comb, comb_key, comb_len, key, keys, store};
+use super::state::expect_lawful;
 use crate::Position;
 
 pub(super) fn all<K: Position, S: RangeStore<K, char>>() {

@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use gaptree::RangeStore;
 
-use super::{Entry, comb, comb_key, comb_len, expect, expect_lawful, key, keys, store};
+use super::cases::{Entry, comb, comb_key, comb_len, key, keys, store};
+use super::state::{expect, expect_lawful};
 use crate::Position;
 
 pub(super) fn all<K: Position, S: RangeStore<K, char>>() {
@@ -33,9 +34,9 @@ const RANGES: [Range<u8>; 10] = [
     30..45,
 ];
 
-/// The entries of `before` with `range` carved out up to `end`, and the pieces
-/// that are taken.
-fn carved(range: &Range<u8>, end: u8) -> (Vec<Entry>, Vec<Entry>) {
+/// What is left of [`BEFORE`] when the part of `range` below `end` is removed,
+/// and the pieces that are removed.
+fn removed(range: &Range<u8>, end: u8) -> (Vec<Entry>, Vec<Entry>) {
     let (mut left, mut taken) = (Vec::new(), Vec::new());
     let cut = range.start..end.min(range.end);
     for (entry, value) in BEFORE {
@@ -79,7 +80,7 @@ fn stop() -> ! {
 
 fn pieces_are_clipped_and_ascending<K: Position, S: RangeStore<K, char>>() {
     for range in RANGES {
-        let (left, taken) = carved(&range, u8::MAX);
+        let (left, taken) = removed(&range, u8::MAX);
         let taken: Vec<(Range<K>, char)> = taken
             .into_iter()
             .map(|(piece, value)| (keys(piece), value))
@@ -116,9 +117,9 @@ fn pieces_are_clipped_and_ascending<K: Position, S: RangeStore<K, char>>() {
 
 fn a_panicking_sink_keeps_what_was_not_reported<K: Position, S: RangeStore<K, char>>() {
     for range in RANGES {
-        let (_, taken) = carved(&range, u8::MAX);
+        let (_, taken) = removed(&range, u8::MAX);
         for (last, (piece, _)) in taken.iter().enumerate() {
-            let (left, reported) = carved(&range, piece.end);
+            let (left, reported) = removed(&range, piece.end);
             assert_eq!(reported.len(), last + 1);
             let sink = |pieces: &mut usize| {
                 if *pieces == last {
@@ -145,7 +146,7 @@ fn a_panicking_sink_keeps_what_was_not_reported<K: Position, S: RangeStore<K, ch
 
 fn a_panicking_closure_keeps_the_piece_it_panicked_in<K: Position, S: RangeStore<K, char>>() {
     for range in RANGES {
-        let (_, taken) = carved(&range, u8::MAX);
+        let (_, taken) = removed(&range, u8::MAX);
         for last in 0..taken.len() {
             let mut expected: S = store(&BEFORE);
             for (piece, _) in &taken[..last] {

@@ -2,7 +2,8 @@
 
 use gaptree::RangeStore;
 
-use super::{Entry, comb, comb_key, comb_len, expect, expect_lawful, keys, store};
+use super::cases::{Entry, comb, comb_key, comb_len, keys, store};
+use super::state::{expect, expect_lawful};
 use crate::Position;
 
 pub(super) fn all<K: Position, S: RangeStore<K, char>>() {

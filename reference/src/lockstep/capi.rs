@@ -4,10 +4,10 @@ use std::panic::resume_unwind;
 
 use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Region, SpaceError};
 
+use super::c_space::{CSpace, Failure, Outcome};
+use super::driver::{Lockstep, Mismatch, Stop, same};
 use super::space::{Reported, reported};
-use super::{Lockstep, Mismatch, Stop, same};
 use crate::ReferenceSpace;
-use crate::c_space::{CSpace, Failure, Outcome};
 use crate::ops::{SpaceOp, SpaceShape};
 
 /// A space behind the C interface and its oracle.
@@ -27,8 +27,8 @@ fn told(result: Result<(), SpaceError>) -> Outcome {
     })
 }
 
-/// What C is told of a call whose callback may have panicked: no more than that
-/// it is not valid.
+/// What C is told of a call whose callback may have panicked. If it has, C is
+/// told that the call was not valid, and nothing else.
 fn told_unless_stopped((regions, result): Reported) -> (Vec<Region>, Outcome) {
     (regions, result.map_or(Err(Failure::Invalid), told))
 }

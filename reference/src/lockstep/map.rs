@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use gaptree::{AllocError, GapQuery, Gaps, RangeMap, RangeStore, Segment};
 
+use super::driver::{Lockstep, Mismatch, same};
 use super::store::StoreLockstep;
-use super::{Lockstep, Mismatch, same};
 use crate::Position;
 use crate::ops::{Change, Sample, StoreOp};
 

@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 
 use gaptree::{AddrSpace, MapOptions, Mapping, Page, PageMapping, RangeStore, Region, SpaceError};
 
-use super::{Lockstep, Mismatch, Stop, same, stopped};
+use super::driver::{Lockstep, Mismatch, Stop, same, stopped};
 use crate::ReferenceSpace;
 use crate::ops::{Call, SpaceOp, SpaceShape};
 

@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 
 use gaptree::{RangeStore, Segment};
 
-use super::{Lockstep, Mismatch, Stop, same, stopped};
+use super::driver::{Lockstep, Mismatch, Stop, same, stopped};
 use crate::ops::{Call, Sample, StoreOp};
 use crate::{Position, ReferenceStore};
 
@@ -261,8 +261,9 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> StoreLockstep<K, V, S> {
     }
 }
 
-/// Puts a copy in the store's place, and, since a copy has no sink to stop,
-/// where the call says so one built of its entries: a tree's nodes are full then.
+/// Puts a copy in the store's place. A copy has no sink that could stop; a call
+/// with a stop asks for a store that is built from the entries in order, in which
+/// the nodes of a tree are full.
 fn renew<K: Position, V: Sample, S: RangeStore<K, V>>(store: &mut S, call: Call) {
     let copy = if call.fallible {
         store.try_clone().expect("memory")

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Body, Compare};
+use super::bodies::Body;
+use super::driver::Compare;
 
 /// The variable of the environment that makes a target compare the whole state
 /// only after so many operations, as [`Compare::Rarely`] says.

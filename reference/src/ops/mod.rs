@@ -2,138 +2,17 @@
 //! data that is decoded from bytes and printed as one readable line.
 //!
 //! Decoding is by hand, one byte for the operation and then its arguments, so
-//! that a corpus is dense and survives changes. Every byte string is a
-//! sequence; an operation that it ends in the middle of is left out. Keys and
-//! addresses are few and close together, so that most operations meet others,
-//! with the edges of the domain mixed in.
+//! that a corpus is dense and survives changes. Every byte string is a sequence
+//! of operations; one that is cut off at the end is left out. Keys and addresses
+//! are few and close together, so that most operations meet others; some lie at
+//! the edges of the domain.
 
+mod call;
+mod input;
 mod space;
 mod store;
 
-use std::fmt;
-
+pub use call::{Call, Walk};
+pub use input::Input;
 pub use space::{SpaceOp, SpaceShape};
 pub use store::{Change, Sample, Scatter, StoreOp};
-
-/// Bytes that are taken off the front.
-#[derive(Clone, Debug)]
-pub struct Input<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Input<'a> {
-    /// All of `data`.
-    #[must_use]
-    pub fn new(data: &'a [u8]) -> Self {
-        Self { rest: data }
-    }
-
-    /// The next byte, or `None` at the end.
-    pub fn byte(&mut self) -> Option<u8> {
-        let (&first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(first)
-    }
-
-    /// The next `width` bytes as a little-endian number.
-    pub fn number(&mut self, width: u32) -> Option<u128> {
-        let mut number = 0;
-        for i in 0..width {
-            number |= u128::from(self.byte()?) << (8 * i);
-        }
-        Some(number)
-    }
-
-    /// The next byte as an index below `count`.
-    pub fn index(&mut self, count: usize) -> Option<usize> {
-        Some(usize::from(self.byte()?) % count)
-    }
-
-    /// The next byte picks one of `choices`.
-    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
-        Some(choices[self.index(choices.len())?])
-    }
-}
-
-/// In which order a double-ended iterator is taken from its two ends: the bits
-/// of the number over and over, 1 for the back. If the highest bit is set, but
-/// not all of them, only four steps: the rest comes by `fold`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Walk(pub u8);
-
-impl Walk {
-    fn folds(self) -> bool {
-        self.0 >= 0x80 && self.0 != 0xff
-    }
-
-    /// Everything the iterator yields, taken in this order, and what both its
-    /// ends answer once it is exhausted (`None`, as it is fused).
-    pub fn take<T>(self, mut items: impl DoubleEndedIterator<Item = T>) -> Vec<Option<T>> {
-        let mut taken = Vec::new();
-        for step in 0.. {
-            if step == 4 && self.folds() {
-                items.for_each(|item| taken.push(Some(item)));
-                return taken;
-            }
-            let back = self.0 >> (step % 8) & 1 == 1;
-            let item = if back {
-                items.next_back()
-            } else {
-                items.next()
-            };
-            let exhausted = item.is_none();
-            taken.push(item);
-            if exhausted {
-                break;
-            }
-        }
-        taken.push(items.next());
-        taken.push(items.next_back());
-        taken
-    }
-}
-
-impl fmt::Display for Walk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0x00 => f.write_str("forwards"),
-            0xff => f.write_str("backwards"),
-            bits if self.folds() => write!(f, "from both ends {:04b}, then folded", bits & 15),
-            bits => write!(f, "from both ends {bits:08b}"),
-        }
-    }
-}
-
-/// How a call that reports pieces or may fail is made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Call {
-    /// Through the `try_` twin.
-    pub fallible: bool,
-    /// The sink or closure panics at the piece of this index.
-    pub stop: Option<usize>,
-}
-
-impl Call {
-    /// One byte: half of the calls are fallible, a quarter has a sink that
-    /// panics at one of the first eight pieces.
-    fn decode(input: &mut Input<'_>) -> Option<Self> {
-        let byte = input.byte()?;
-        let stop = (byte >= 192).then_some(usize::from(byte >> 1 & 7));
-        Some(Self {
-            fallible: byte & 1 == 1,
-            stop,
-        })
-    }
-}
-
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.fallible {
-            f.write_str(" (fallible)")?;
-        }
-        if let Some(stop) = self.stop {
-            write!(f, " (panics at piece {stop})")?;
-        }
-        Ok(())
-    }
-}

@@ -4,7 +4,8 @@ use std::fmt;
 
 use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot};
 
-use super::{Call, Input, Walk};
+use super::call::{Call, Walk};
+use super::input::Input;
 
 /// Bounds of a space, valid and small enough for one slot a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

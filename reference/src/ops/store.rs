@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use gaptree::{GapQuery, Order};
 
-use super::{Call, Input, Walk};
+use super::call::{Call, Walk};
+use super::input::Input;
 use crate::Position;
 
 /// A value that stands for a small number.

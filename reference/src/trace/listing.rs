@@ -114,7 +114,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// Makes one row of adjacent ones that could be one: how often memory is split
+/// Joins adjacent rows that could be one. How finely the kernel splits memory
 /// depends on more than system calls show.
 pub fn coalesce(rows: impl IntoIterator<Item = Row>) -> Vec<Row> {
     let mut joined: Vec<Row> = Vec::new();

@@ -40,8 +40,10 @@ pub(super) enum Backing {
 }
 
 impl Request {
-    /// The offset that the address should agree with modulo 2 MiB, if the
-    /// mapping could hold a huge page: semantics §7.
+    /// The offset that the address should agree with modulo 2 MiB, if huge pages
+    /// could back the mapping. They could back private memory without a file, if
+    /// its length is a multiple of 2 MiB and no hint was given; and a file, if
+    /// the range of it that is mapped covers 2 MiB from a multiple of 2 MiB on.
     fn huge_offset(&self) -> Option<u64> {
         match self.backing {
             Backing::Anonymous => {

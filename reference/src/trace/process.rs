@@ -380,8 +380,8 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
         self.relocate((addr, old_len), (kernel, new_len), keep)
     }
 
-    /// Whether the kernel leaves the range where it is: unless it grows into
-    /// memory that is taken.
+    /// Whether the kernel leaves the range where it is. It does, unless the range
+    /// would grow into memory that is taken.
     fn resizes_in_place(&self, addr: u64, old_len: u64, new_len: u64) -> bool {
         let more = new_len.saturating_sub(old_len);
         more == 0 || self.space.regions_in(addr + old_len, more).next().is_none()
@@ -410,9 +410,9 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
         Ok(())
     }
 
-    /// Maps at `to` what is mapped at `from`, both address and length in
-    /// bytes; the last piece takes up what `to` is longer. `keep` leaves the
-    /// old range mapped; of length zero, it is its first page that is copied.
+    /// Maps at `to` what is mapped at `from`; each is an address and a length in
+    /// bytes. If `to` is longer, the last piece grows by the difference. `keep`
+    /// leaves the old range mapped. An old length of zero means one page.
     fn relocate(&mut self, from: (u64, u64), to: (u64, u64), keep: bool) -> Result<(), Conflict> {
         let old_end = from.0 + from.1.max(PAGE_SIZE);
         let copied = (from.1.max(PAGE_SIZE)).min(to.1);

@@ -77,7 +77,7 @@ fn marker(subject: &str, at: (i32, i32)) -> Polygon<(i32, i32)> {
 }
 
 /// Nanoseconds over the number of regions, both logarithmic, a line a subject.
-/// What the lines and the axes are stands beside the chart.
+/// The page says beside the chart what lines and axes are.
 pub(crate) fn lines(results: &Results, workload: &str, extent: (u32, u32)) -> Drawing<String> {
     plot(results, workload, extent, None)
 }

@@ -28,7 +28,7 @@ const CRATE: &str = "iai-callgrind";
 /// Counts by benchmark and size.
 type Counts = BTreeMap<String, u64>;
 
-/// Counts, and compares or, with `bless`, commits to the counts.
+/// Counts, then compares with the committed counts; `bless` replaces them.
 pub(super) fn run(bless: bool) -> Result<(), String> {
     let metadata = project::metadata().map_err(|error| error.to_string())?;
     let target = metadata.target_directory.as_std_path();

@@ -68,8 +68,9 @@ pub(crate) fn verdicts(results: &Results) -> Vec<Verdict> {
     verdicts
 }
 
-/// Each workload beside Linux's own tree, if that was measured: faster at every
-/// size, so the size that counts is the worst. Recorded programs are one.
+/// Each workload beside Linux's own tree, if that was measured. The tree is to be
+/// faster at every size, so the worst size counts. All recorded programs together
+/// are one workload.
 fn kernel(results: &Results) -> Vec<Verdict> {
     let mut worst: Vec<Verdict> = Vec::new();
     for row in results.rows.iter().filter(|row| row.subject == KERNEL) {

@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use crate::project;
 
-/// What sees coverage; assertions and overflow checks on. Comparisons are not
-/// watched: arguments are decoded from single bytes, there is nothing to guess,
-/// and the reference's scans compare a lot.
+/// Records coverage; assertions and overflow checks are on. libFuzzer does not
+/// watch comparisons: arguments are decoded from single bytes, so that there is
+/// nothing to guess, and the reference's scans compare a lot.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use reference::lockstep::Compare;
 
 use super::build::Binaries;
-use super::{CANARY, TARGETS};
+use super::targets::{CANARY, TARGETS};
 use crate::project;
 
 /// How long an input is shrunk, in seconds.

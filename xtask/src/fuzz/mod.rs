@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `targets.rs` | which there are, and how they are run |
 //! | `build.rs` | the targets, instrumented |
 //! | `corpus.rs` | the inputs to begin with, and those to keep |
 //! | `session.rs` | running one target |
@@ -13,6 +14,7 @@ pub(crate) mod corpus;
 mod crash;
 mod figures;
 mod session;
+mod targets;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,21 +23,8 @@ use clap::Subcommand;
 
 use build::{Build, Builder};
 pub(crate) use figures::Figures;
-use reference::lockstep::{self, Body};
-
-/// The target with a planted bug.
-const CANARY: &str = "canary";
-
-/// A target and the body that it calls.
-pub(crate) type Target = (&'static str, Body);
-
-/// The targets that must not crash.
-pub(crate) const TARGETS: [Target; 4] = [
-    ("store_ops", lockstep::store_ops),
-    ("map_ops", lockstep::map_ops),
-    ("space_ops", lockstep::space_ops),
-    ("capi_ops", lockstep::capi_ops),
-];
+use targets::CANARY;
+pub(crate) use targets::{Options, TARGETS};
 
 /// What `cargo xtask fuzz` accepts.
 #[derive(Debug, clap::Args)]
@@ -48,50 +37,6 @@ pub(crate) struct Arguments {
     targets: Vec<String>,
     #[command(flatten)]
     options: Options,
-}
-
-/// How targets are run.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Options {
-    /// How long to run each target, in seconds.
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    seconds: u64,
-    /// Processes a target.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    jobs: u32,
-    /// With `AddressSanitizer`.
-    #[arg(long)]
-    asan: bool,
-    /// Afterwards, put a minimal set of inputs with the same coverage into
-    /// `fuzz/corpus`.
-    #[arg(long)]
-    minimise: bool,
-    /// Long inputs, of which the whole state is compared only after so many
-    /// operations; answers always are. Many more operations a second.
-    #[arg(long, value_name = "N", conflicts_with = "minimise")]
-    rarely: Option<usize>,
-}
-
-impl Options {
-    /// One process a target for so long.
-    pub(crate) fn seconds(seconds: u64) -> Self {
-        Self {
-            seconds,
-            jobs: 1,
-            asan: false,
-            minimise: false,
-            rarely: None,
-        }
-    }
-
-    /// For as many operations as possible.
-    pub(crate) fn long(seconds: u64, jobs: u32) -> Self {
-        Self {
-            jobs,
-            rarely: Some(16),
-            ..Self::seconds(seconds)
-        }
-    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,7 +13,7 @@ use reference::lockstep::{OPERATIONS, RARELY};
 use super::build::Binaries;
 use super::corpus;
 use super::figures::{Figures, Line, sum};
-use super::{CANARY, Options};
+use super::targets::{CANARY, Options};
 use crate::project;
 
 /// How often figures are printed where there is no terminal for a bar.

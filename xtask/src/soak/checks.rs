@@ -4,10 +4,9 @@ use std::panic;
 use std::time::{Duration, Instant};
 
 use gaptree::{BTreeStore, Page, PageMapping, SortedVecStore};
-use reference::closure::{Physical, closure};
+use reference::exhaustive::{Physical, all_sequences, all_states};
 use reference::kernel::{Layout, Outcome};
 use reference::lockstep::{Body, Compare};
-use reference::sequences::all_sequences;
 use reference::trace::{Recording, find};
 
 use super::row::{Ended, Row};
@@ -22,7 +21,7 @@ pub(super) type Check = Box<dyn FnOnce() -> Row + Send>;
 pub(super) struct Scale {
     pub(super) kernel_ops: u64,
     pub(super) seed: u64,
-    /// Keys taken off each closure.
+    /// How many keys fewer than in a long run, where every state is reached.
     pub(super) fewer_keys: u8,
     /// The length of the sequences.
     pub(super) depth: usize,
@@ -60,13 +59,13 @@ pub(super) fn all(scale: Scale) -> Vec<Check> {
     }));
     let fewer = scale.fewer_keys;
     checks.push(Box::new(move || {
-        close::<BTreeStore<Page, u8, 3, 3>>("tree, nodes of 3", 7 - fewer)
+        states::<BTreeStore<Page, u8, 3, 3>>("tree, nodes of 3", 7 - fewer)
     }));
     checks.push(Box::new(move || {
-        close::<BTreeStore<Page, u8, 4, 4>>("tree, nodes of 4", 8 - fewer)
+        states::<BTreeStore<Page, u8, 4, 4>>("tree, nodes of 4", 8 - fewer)
     }));
     checks.push(Box::new(move || {
-        close::<SortedVecStore<Page, u8>>("sorted vector", 9 - fewer)
+        states::<SortedVecStore<Page, u8>>("sorted vector", 9 - fewer)
     }));
     for (name, body) in fuzz::TARGETS {
         checks.push(Box::new(move || random(name, body, scale.random)));
@@ -92,12 +91,12 @@ fn ask_kernel(layout: Layout, scale: Scale) -> Row {
 }
 
 /// Every state that can be reached; a disagreement is printed by the panic.
-fn close<S: Physical>(name: &str, keys: u8) -> Row {
-    let name = format!("closure, {name}, {keys} keys");
-    match panic::catch_unwind(|| closure::<S>(keys)) {
-        Ok(closure) => Row {
-            states: Some(closure.states),
-            ..Row::agreed(name, closure.transitions + closure.questions)
+fn states<S: Physical>(name: &str, keys: u8) -> Row {
+    let name = format!("every state, {name}, {keys} keys");
+    match panic::catch_unwind(|| all_states::<S>(keys)) {
+        Ok(explored) => Row {
+            states: Some(explored.states),
+            ..Row::agreed(name, explored.transitions + explored.questions)
         },
         Err(_) => Row::new(name, Ended::Disagreed),
     }

@@ -4,14 +4,17 @@
 //! |---|---|
 //! | a file has at most 800 lines, a function 70; a module says its job first | [`shape`] |
 //! | no notes to self, no debugging left, no path of one machine | [`words`] |
+//! | modules import from lower layers only, as ARCHITECTURE.md lists them | [`arrows`] |
 //! | `unsafe` only where it is expected; engines know nothing of address spaces | [`words`] |
 //! | the library depends on `arrayvec` and `smallvec` alone, without build script | [`dependencies`] |
 //! | every recording has a trace and its listings | [`recordings`] |
 //! | every public method is driven in lockstep with the reference | [`vocabulary`] |
 
+mod arrows;
 mod dependencies;
 mod recordings;
 mod shape;
+mod text;
 mod vocabulary;
 mod words;
 
@@ -22,41 +25,7 @@ use std::process::ExitCode;
 use ignore::WalkBuilder;
 
 use crate::project;
-
-/// A rule that a line breaks.
-#[derive(PartialEq, Eq, Debug)]
-struct Problem {
-    /// Relative to the project's folder.
-    path: String,
-    /// From 1; 0 for the file as a whole.
-    line: usize,
-    rule: String,
-}
-
-impl Problem {
-    fn new(path: &str, line: usize, rule: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            rule: rule.into(),
-        }
-    }
-}
-
-/// A text file of the project.
-struct Text {
-    /// Relative to the project's folder, with slashes.
-    path: String,
-    content: String,
-}
-
-impl Text {
-    fn is_rust(&self) -> bool {
-        Path::new(&self.path)
-            .extension()
-            .is_some_and(|extension| extension == "rs")
-    }
-}
+use text::{Problem, Text};
 
 /// Runs [`report`] as a command.
 pub(crate) fn run() -> ExitCode {
@@ -88,12 +57,14 @@ pub(crate) fn report() -> bool {
 
 fn problems(root: &Path) -> Result<Vec<Problem>, String> {
     let mut problems = dependencies::problems()?;
-    for text in texts(root)? {
+    let texts = texts(root)?;
+    for text in &texts {
         if text.is_rust() {
-            problems.extend(shape::problems(&text));
+            problems.extend(shape::problems(text));
         }
-        problems.extend(words::problems(&text));
+        problems.extend(words::problems(text));
     }
+    problems.extend(arrows::problems(&texts));
     problems.extend(recordings::problems(&root.join("tests/traces"))?);
     problems.extend(vocabulary::problems(root)?);
     Ok(problems)

@@ -35,7 +35,11 @@ const SUBJECTS: [Subject; 3] = [
     },
     Subject {
         name: "AddrSpace",
-        declared: &["src/addr_space/mod.rs", "src/addr_space/regions.rs"],
+        declared: &[
+            "src/addr_space/space.rs",
+            "src/addr_space/calls.rs",
+            "src/addr_space/regions.rs",
+        ],
         driven: "reference/src/lockstep/space.rs",
         others: &["new"],
     },

@@ -19,7 +19,7 @@ const UNSAFE: [&str; 9] = [
     "benches/src/subjects/cpp.rs",
     "src/simd.rs",
     "src/capi/",
-    "reference/src/c_space.rs",
+    "reference/src/lockstep/c_space.rs",
     "reference/src/kernel/sys.rs",
     "examples/sandbox.rs",
     "tests/oom.rs",

@@ -3,14 +3,14 @@
 //! more keys.
 
 use gaptree::{BTreeStore, Page, SortedVecStore};
-use reference::closure::{Closure, Physical, closure};
+use reference::exhaustive::{Explored, Physical, all_states};
 
 fn run<S: Physical>(keys: u8) -> u64 {
-    let Closure {
+    let Explored {
         states,
         transitions,
         questions,
-    } = closure::<S>(keys);
+    } = all_states::<S>(keys);
     println!("{keys} keys: {states} states, {transitions} transitions, {questions} questions");
     states
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use gaptree::{AllocError, GapQuery, Order, RangeStore, Segment};
 
-use crate::Position;
+use super::Position;
 
 /// A [`RangeStore`] so simple that it is obviously right; every operation is
 /// O(n) or worse. It shares no arithmetic with the engines; of the trait's

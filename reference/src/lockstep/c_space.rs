@@ -26,19 +26,19 @@ const NO_ADDRESS: usize = usize::MAX;
 
 /// Why a call failed, as far as C is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Failure {
+pub(super) enum Failure {
     Invalid,
     NoMemory,
     Exists,
 }
 
 /// What a call returns that has nothing to say but how it went.
-pub(crate) type Outcome = Result<(), Failure>;
+pub(super) type Outcome = Result<(), Failure>;
 
 /// A space behind the C interface. All its functions take `&self`, so that
 /// nothing but the interface itself keeps callbacks from changing it.
 #[derive(Debug)]
-pub(crate) struct CSpace {
+pub(super) struct CSpace {
     mm: *mut MMapAddrSpace,
     linear: bool,
     /// A callback's call back into the space was not refused.
@@ -117,7 +117,7 @@ fn written<T>(call: impl FnOnce(*mut T) -> bool) -> Option<T> {
 impl CSpace {
     /// An empty space, or `None` where C gets a null pointer. With `linear`,
     /// offsets of files grow with the address.
-    pub(crate) fn new(start: u64, len: u64, page_size: u64, linear: bool) -> Option<Self> {
+    pub(super) fn new(start: u64, len: u64, page_size: u64, linear: bool) -> Option<Self> {
         let mm = capi::mmap_create(narrow(start), narrow(len), narrow(page_size));
         if linear {
             // SAFETY: null or live.
@@ -131,7 +131,7 @@ impl CSpace {
     }
 
     /// The mapping that C makes when it is asked for this one.
-    pub(crate) fn mapping(&self, mapping: Mapping) -> Mapping {
+    pub(super) fn mapping(&self, mapping: Mapping) -> Mapping {
         let offset_rule = if self.linear && mapping.fd >= 0 {
             OffsetRule::Linear
         } else {
@@ -160,7 +160,7 @@ impl CSpace {
     }
 
     /// Whether a callback could call back into the space.
-    pub(crate) fn was_entered(&self) -> bool {
+    pub(super) fn was_entered(&self) -> bool {
         self.entered.get()
     }
 
@@ -191,25 +191,25 @@ impl CSpace {
         call(Some(report), ptr::from_mut(&mut to).cast())
     }
 
-    pub(crate) fn set_placement(&self, placement: Placement) -> Outcome {
+    pub(super) fn set_placement(&self, placement: Placement) -> Outcome {
         let (kind, seed) = numbers(Some(placement));
         // SAFETY: as above.
         outcome(unsafe { capi::mmap_set_placement(self.mm, kind, seed) } as c_int)
     }
 
-    pub(crate) fn enable_aslr(&self, seed: u64) {
+    pub(super) fn enable_aslr(&self, seed: u64) {
         // SAFETY: as above.
         unsafe { capi::mmap_enable_aslr(self.mm, seed) }
     }
 
-    pub(crate) fn map_any(&self, hint: Option<u64>, len: u64, mapping: &Mapping) -> Option<u64> {
+    pub(super) fn map_any(&self, hint: Option<u64>, len: u64, mapping: &Mapping) -> Option<u64> {
         let (hint, len) = (narrow(hint.unwrap_or(0)), narrow(len));
         let (prot, flags, fd, offset) = parts(mapping);
         // SAFETY: as above.
         address(unsafe { capi::mmap_map_any(self.mm, hint, len, prot, flags, fd, offset) })
     }
 
-    pub(crate) fn map_any_with(
+    pub(super) fn map_any_with(
         &self,
         len: u64,
         mapping: &Mapping,
@@ -223,13 +223,13 @@ impl CSpace {
         })
     }
 
-    pub(crate) fn find_free(&self, len: u64, options: &MapOptions) -> Option<u64> {
+    pub(super) fn find_free(&self, len: u64, options: &MapOptions) -> Option<u64> {
         let (len, options) = (narrow(len), c_options(options));
         // SAFETY: as above.
         address(unsafe { capi::mmap_find_free(self.mm, len, &raw const options) })
     }
 
-    pub(crate) fn map_at(
+    pub(super) fn map_at(
         &self,
         addr: u64,
         len: u64,
@@ -246,7 +246,7 @@ impl CSpace {
         })
     }
 
-    pub(crate) fn map_fixed_noreplace(&self, addr: u64, len: u64, mapping: &Mapping) -> Outcome {
+    pub(super) fn map_fixed_noreplace(&self, addr: u64, len: u64, mapping: &Mapping) -> Outcome {
         let (addr, len) = (narrow(addr), narrow(len));
         let (prot, flags, fd, offset) = parts(mapping);
         // SAFETY: as above.
@@ -255,7 +255,7 @@ impl CSpace {
         })
     }
 
-    pub(crate) fn unmap(&self, addr: u64, len: u64, sink: &mut dyn FnMut(Region)) -> Outcome {
+    pub(super) fn unmap(&self, addr: u64, len: u64, sink: &mut dyn FnMut(Region)) -> Outcome {
         self.reporting(sink, |ufn, udata| {
             // SAFETY: as above.
             let code = unsafe { capi::mmap_unmap(self.mm, narrow(addr), narrow(len), ufn, udata) };
@@ -263,7 +263,7 @@ impl CSpace {
         })
     }
 
-    pub(crate) fn protect(
+    pub(super) fn protect(
         &self,
         addr: u64,
         len: u64,
@@ -278,25 +278,25 @@ impl CSpace {
         })
     }
 
-    pub(crate) fn mark_original(&self) {
+    pub(super) fn mark_original(&self) {
         // SAFETY: as above.
         unsafe { capi::mmap_mark_original(self.mm) }
     }
 
-    pub(crate) fn unmap_non_original(&self, sink: &mut dyn FnMut(Region)) {
+    pub(super) fn unmap_non_original(&self, sink: &mut dyn FnMut(Region)) {
         self.reporting(sink, |ufn, udata| {
             // SAFETY: as above.
             unsafe { capi::mmap_unmap_non_original(self.mm, ufn, udata) }
         });
     }
 
-    pub(crate) fn reset(&self) {
+    pub(super) fn reset(&self) {
         // SAFETY: as above.
         unsafe { capi::mmap_reset(self.mm) }
     }
 
     /// The mapping of the page around an address, as a region of no length.
-    pub(crate) fn query_page(&self, addr: u64) -> Option<Mapping> {
+    pub(super) fn query_page(&self, addr: u64) -> Option<Mapping> {
         // SAFETY: as above.
         let call = |out| unsafe { capi::mmap_query_page(self.mm, narrow(addr), out) };
         let (start, len) = (0, 0);
@@ -304,14 +304,14 @@ impl CSpace {
         written(call).map(|info| region(info).mapping)
     }
 
-    pub(crate) fn query_region(&self, addr: u64) -> Option<Region> {
+    pub(super) fn query_region(&self, addr: u64) -> Option<Region> {
         // SAFETY: as above.
         let call = |out| unsafe { capi::mmap_query_region(self.mm, narrow(addr), out) };
         written(call).map(|region| self.region(region))
     }
 
     /// The first region that ends above an address.
-    pub(crate) fn first_region(&self, addr: u64) -> Option<Region> {
+    pub(super) fn first_region(&self, addr: u64) -> Option<Region> {
         self.next_region(Some((addr, 0)))
     }
 
@@ -324,12 +324,12 @@ impl CSpace {
     }
 
     /// All regions, from one to the next.
-    pub(crate) fn regions(&self) -> Vec<Region> {
+    pub(super) fn regions(&self) -> Vec<Region> {
         let next = |last: &Region| self.next_region(Some((last.addr, last.len)));
         std::iter::successors(self.next_region(None), next).collect()
     }
 
-    pub(crate) fn check_access(&self, addr: u64, len: u64, prot: Prot) -> Result<(), u64> {
+    pub(super) fn check_access(&self, addr: u64, len: u64, prot: Prot) -> Result<(), u64> {
         let (addr, len, prot) = (narrow(addr), narrow(len), prot.0.cast_signed());
         let mut bad = 0;
         // SAFETY: as above.
@@ -337,7 +337,7 @@ impl CSpace {
         if good { Ok(()) } else { Err(bad as u64) }
     }
 
-    pub(crate) fn totals(&self) -> Option<MMapTotals> {
+    pub(super) fn totals(&self) -> Option<MMapTotals> {
         // SAFETY: as above.
         written(|out| unsafe { capi::mmap_totals(self.mm, out) })
     }

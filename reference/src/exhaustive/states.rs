@@ -1,23 +1,24 @@
-//! Small scope, complete: every state that an engine can reach on a few keys,
-//! and every operation in each, breadth first.
+//! Every state that an engine can reach on a few keys, and every operation in
+//! each of them.
 //!
-//! States are told apart by their *physical* shape, so that every split, merge
-//! and root collapse of a tree with tiny nodes is inside the claim. The oracle
-//! is one slot a key.
+//! The search starts from an empty store and goes breadth first, until no
+//! operation leads to a state that is not known. States are told apart by their
+//! *physical* shape, so that every split, merge and root collapse of a tree with
+//! tiny nodes is inside the claim. The oracle is one slot a key.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
 use gaptree::{BTreeStore, GapQuery, Order, Page, RangeStore, SortedVecStore};
 
-/// The most keys that a closure can have.
+/// The most keys that [`all_states`] can take.
 pub const MAX_KEYS: u8 = 12;
 
-/// What a closure went through, all of it in agreement.
+/// What [`all_states`] went through, all of it in agreement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Closure {
-    /// States that can be reached, physical shapes told apart, the two values
-    /// not.
+pub struct Explored {
+    /// States that can be reached. Each physical shape counts; exchanging the
+    /// two values makes no other state.
     pub states: u64,
     /// Operations applied: all of them in every state.
     pub transitions: u64,
@@ -31,7 +32,7 @@ pub trait Physical: RangeStore<Page, u8> {
     fn shape(&self) -> Vec<usize>;
 }
 
-impl<const B: usize, const F: usize> Physical for BTreeStore<Page, u8, B, F> {
+impl<const LEAF: usize, const FANOUT: usize> Physical for BTreeStore<Page, u8, LEAF, FANOUT> {
     fn shape(&self) -> Vec<usize> {
         self.shape()
     }
@@ -332,7 +333,7 @@ impl<S: Physical> Search<S> {
 /// The engine and the oracle disagree, or `count` is above [`MAX_KEYS`]; the
 /// message has the shortest sequence of operations that shows it.
 #[must_use]
-pub fn closure<S: Physical>(count: u8) -> Closure {
+pub fn all_states<S: Physical>(count: u8) -> Explored {
     assert!(count <= MAX_KEYS, "{count} keys are too many");
     let mut search = Search {
         count,
@@ -349,7 +350,7 @@ pub fn closure<S: Physical>(count: u8) -> Closure {
         search.leave(state);
         state += 1;
     }
-    Closure {
+    Explored {
         states: state as u64,
         transitions: search.transitions,
         questions: search.questions,

@@ -2,7 +2,7 @@
 //! `cargo xtask soak`.
 
 use gaptree::{BTreeStore, SortedVecStore};
-use reference::sequences::all_sequences;
+use reference::exhaustive::all_sequences;
 
 const DEPTH: usize = 3;
 
