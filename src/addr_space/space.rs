@@ -206,6 +206,7 @@ pub(super) fn region(geometry: &Geometry, pages: &Range<Page>, value: PageMappin
 mod tests {
     use super::*;
     use crate::broken::expect_refused;
+    use crate::{Mapping, Prot};
 
     fn space() -> AddrSpace {
         let mut space = AddrSpace::new(0, 0x8000, 0x1000).expect("a space");

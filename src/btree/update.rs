@@ -7,7 +7,7 @@
 
 use super::across::EqualNeighbours;
 use super::edit::{Edit, Refused};
-use super::node::{Inner, Leaf, each_kind};
+use super::node::{Children, Leaf};
 use super::tree::{BTreeStore, Root};
 use crate::alloc_error::AllocError;
 use crate::guard::ScopeGuard;
@@ -51,11 +51,11 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
     fn update_inside(
         &mut self,
         span: Span<R>,
-        prev_end: Option<R>,
+        around: Around<R>,
         edit: &mut Edit<impl FnMut(Span<R>, &mut V)>,
     ) -> Option<R> {
         let stop = span.end.min(self.starts[self.len() - 1]);
-        if self.touches_below(span.start, prev_end) || span.start >= stop {
+        if self.touches_below(span.start, around.prev_end) || span.start >= stop {
             return None;
         }
         self.update_counted(Span::new(span.start, stop), edit);
@@ -92,44 +92,31 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
 }
 
 impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
-    Inner<R, V, LEAF, FANOUT>
+    Root<R, V, LEAF, FANOUT>
 {
-    fn update(
-        &mut self,
-        span: Span<R>,
-        around: Around<R>,
-        edit: &mut Edit<impl FnMut(Span<R>, &mut V)>,
-    ) -> Result<(), Refused> {
-        let c = self.max_ends_up_to(span.start);
-        if c >= self.len() {
-            return Ok(());
-        }
-        let around = Around {
-            prev_end: self.prev_end(c, around.prev_end),
-            next_start: self.next_start(c, around.next_start),
+    /// The leaf of the first entry that ends after `key`, and what is beside it.
+    /// No summary above it has to be told of an update.
+    #[inline]
+    fn leaf_to_update(&mut self, key: R) -> Option<(&mut Leaf<R, V, LEAF>, Around<R>)> {
+        let mut around = Around {
+            prev_end: None,
+            next_start: None,
         };
-        each_kind!(&mut self.children, children => children[c].update(span, around, edit))
-    }
-
-    /// [`Leaf::update_inside`] in the leaf of the first entry above the start.
-    fn update_inside(
-        &mut self,
-        span: Span<R>,
-        prev_end: Option<R>,
-        edit: &mut Edit<impl FnMut(Span<R>, &mut V)>,
-    ) -> Option<R> {
-        let c = self.max_ends_up_to(span.start);
-        if c >= self.len() {
-            return None;
+        let mut inner = match self {
+            Self::Leaf(leaf) => return Some((leaf, around)),
+            Self::Inner(inner) => inner,
+        };
+        loop {
+            let c = inner.max_ends_up_to(key);
+            around = Around {
+                prev_end: inner.prev_end(c, around.prev_end),
+                next_start: inner.next_start(c, around.next_start),
+            };
+            match &mut inner.children {
+                Children::Inners(children) => inner = children.get_mut(c)?,
+                Children::Leaves(children) => return Some((children.get_mut(c)?, around)),
+            }
         }
-        let prev_end = self.prev_end(c, prev_end);
-        each_kind!(&mut self.children, children => children[c].update_inside(span, prev_end, edit))
-    }
-
-    /// [`Leaf::put_piece`] in the leaf that contains the piece.
-    fn put_piece<F>(&mut self, piece: Span<R>, value: V, edit: &mut Edit<F>) -> [Option<V>; 2] {
-        let c = self.max_ends_up_to(piece.start);
-        each_kind!(&mut self.children, children => children[c].put_piece(piece, value, edit))
     }
 }
 
@@ -142,16 +129,12 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         span: Span<K::Ordinal>,
         edit: &mut Edit<impl FnMut(Span<K::Ordinal>, &mut V)>,
     ) -> Result<(), AllocError> {
-        let around = Around {
-            prev_end: None,
-            next_start: None,
-        };
         loop {
             let mut store = self.repaired_on_panic();
-            let updated = match &mut store.root {
+            let root = store.root.as_mut();
+            let updated = match root.and_then(|root| root.leaf_to_update(span.start)) {
+                Some((leaf, around)) => leaf.update(span, around, edit),
                 None => Ok(()),
-                Some(Root::Leaf(leaf)) => leaf.update(span, around, edit),
-                Some(Root::Inner(inner)) => inner.update(span, around, edit),
             };
             store.defuse();
             match updated {
@@ -191,10 +174,9 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     ) -> Option<K::Ordinal> {
         edit.len = self.len;
         let mut store = self.repaired_on_panic();
-        let stop = match &mut store.root {
-            Some(Root::Inner(inner)) => inner.update_inside(span, None, edit),
-            _ => None,
-        };
+        let root = store.root.as_mut();
+        let leaf = root.and_then(|root| root.leaf_to_update(span.start));
+        let stop = leaf.and_then(|(leaf, around)| leaf.update_inside(span, around, edit));
         store.len = edit.len;
         store.defuse();
         stop
@@ -267,10 +249,10 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
             [old, None]
         } else {
             let mut edit = Edit::new(self.store.len, ());
-            let old = match &mut self.store.root {
+            let root = self.store.root.as_mut();
+            let old = match root.and_then(|root| root.leaf_to_update(piece.start)) {
+                Some((leaf, _)) => leaf.put_piece(piece, value, &mut edit),
                 None => [None, None],
-                Some(Root::Leaf(leaf)) => leaf.put_piece(piece, value, &mut edit),
-                Some(Root::Inner(inner)) => inner.put_piece(piece, value, &mut edit),
             };
             self.store.len = edit.len;
             self.at = later.then_some(piece.end);

@@ -121,7 +121,7 @@ fn replay_all<S: RangeStore<Page, PageMapping>>(paths: &[PathBuf]) -> Result<(),
     bar.finish_and_clear();
     if exceptions.total() > 0 {
         say(format!(
-            "look-ups that the programs were refused too: {exceptions}"
+            "look-ups of pages that are not mapped, or not for this access: {exceptions}"
         ))?;
     }
     if unlisted > 0 {

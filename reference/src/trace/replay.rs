@@ -29,7 +29,7 @@ pub struct Report {
     pub listings: usize,
     /// Addresses looked up.
     pub lookups: usize,
-    /// Look-ups that the recorded program was not allowed either.
+    /// Look-ups that found no page, or one without permission for the access.
     pub exceptions: Exceptions,
     /// The most regions that were mapped at once.
     pub peak: usize,
