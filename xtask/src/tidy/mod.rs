@@ -5,6 +5,7 @@
 //! | a file has at most 800 lines, a function 70; a module says its job first | [`shape`] |
 //! | no notes to self, no debugging left, no path of one machine | [`words`] |
 //! | modules import from lower layers only, as ARCHITECTURE.md lists them | [`arrows`] |
+//! | no word that was retired | [`retired`] |
 //! | `unsafe` only where it is expected; engines know nothing of address spaces | [`words`] |
 //! | the library depends on `arrayvec` and `smallvec` alone, without build script | [`dependencies`] |
 //! | every recording has a trace and its listings | [`recordings`] |
@@ -13,6 +14,7 @@
 mod arrows;
 mod dependencies;
 mod recordings;
+mod retired;
 mod shape;
 mod text;
 mod vocabulary;
@@ -63,6 +65,7 @@ fn problems(root: &Path) -> Result<Vec<Problem>, String> {
             problems.extend(shape::problems(text));
         }
         problems.extend(words::problems(text));
+        problems.extend(retired::problems(text));
     }
     problems.extend(arrows::problems(&texts));
     problems.extend(recordings::problems(&root.join("tests/traces"))?);
