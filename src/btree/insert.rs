@@ -26,6 +26,13 @@ use crate::value;
 /// yet if its entry goes as a whole: the value comes out when it is replaced.
 type LatePiece<R, V> = (Span<R>, Option<V>);
 
+/// A span in which nothing is left but a piece that is reported later.
+struct Cleared<R, V> {
+    /// The slots that the span touches.
+    touched: Range<usize>,
+    late: Option<LatePiece<R, V>>,
+}
+
 impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
     /// Overwrites the span. `next_start` is the first start of the next leaf.
     /// Returns whether the summary has changed.
@@ -41,10 +48,13 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
         }
         let old = (self.len() > 0).then(|| self.summary());
         let before = self.len();
-        let (touched, late) = if edit.put.reports {
-            self.remove_reported(span, &edit.put, &mut edit.visit)?
+        let Cleared { touched, late } = if edit.put.reports {
+            self.clear_reported(span, &edit.put, &mut edit.visit)?
         } else {
-            (self.touched(span), None)
+            Cleared {
+                touched: self.touched(span),
+                late: None,
+            }
         };
         self.put_in_slots(touched, span, &mut edit.put)?;
         edit.len = edit.len + self.len() - before;
@@ -64,15 +74,14 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
     }
 
     /// Removes and reports what is in the span, except a sole piece that can be
-    /// reported later. Returns the slots that the span then touches, and that
-    /// piece.
+    /// reported later.
     #[inline]
-    fn remove_reported(
+    fn clear_reported(
         &mut self,
         span: Span<R>,
         put: &Put<V, LEAF>,
         report: &mut impl FnMut(Span<R>, V),
-    ) -> Result<(Range<usize>, Option<LatePiece<R, V>>), Full> {
+    ) -> Result<Cleared<R, V>, Full> {
         let mut low = self.ends_up_to(span.start);
         let mut high = self.starts_below(low, span.end);
         let late = match high - low {
@@ -85,7 +94,8 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
         }
         low -= usize::from(low > 0 && self.ends[low - 1] == span.start);
         high += usize::from(high < self.len() && self.starts[high] == span.end);
-        Ok((low..high, late))
+        let touched = low..high;
+        Ok(Cleared { touched, late })
     }
 
     /// The one piece in the span, if it can be reported when the new entry is in
@@ -178,6 +188,7 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
 {
     /// [`Leaf::insert`], with room made where there is none, and the slow way
     /// where the span touches two leaves.
+    #[inline]
     pub(super) fn insert_span(
         &mut self,
         span: Span<K::Ordinal>,

@@ -6,7 +6,7 @@
 //! | no notes to self, no debugging left, no path of one machine | [`words`] |
 //! | modules import from lower layers only, as ARCHITECTURE.md lists them | [`arrows`] |
 //! | no word that was retired | [`retired`] |
-//! | `unsafe` only where it is expected; engines know nothing of address spaces | [`words`] |
+//! | `unsafe` only where it is expected | [`words`] |
 //! | the library depends on `arrayvec` and `smallvec` alone, without build script | [`dependencies`] |
 //! | every recording has a trace and its listings | [`recordings`] |
 //! | every public method is driven in lockstep with the reference | [`vocabulary`] |

@@ -54,7 +54,7 @@ const RETIRED: [(Kind, &str, &str); 26] = [
         "move_start or move_end",
     ),
     (Kind::Word(&["seam", "seams"]), EVERYWHERE, "pending join"),
-    (Kind::Word(&["sieve", "sieves"]), EVERYWHERE, "filter"),
+    (Kind::Word(&["sieve", "sieves"]), EVERYWHERE, "scope guard"),
     (Kind::Word(&["regap"]), EVERYWHERE, "update_max_gap"),
     (Kind::Word(&["rescan"]), EVERYWHERE, "update_max_gap"),
     (Kind::Within(&["even", "out"]), EVERYWHERE, "redistribute"),
@@ -65,7 +65,11 @@ const RETIRED: [(Kind, &str, &str); 26] = [
         EVERYWHERE,
         "merge",
     ),
-    (Kind::Within(&["put", "slowly"]), EVERYWHERE, "put_across"),
+    (
+        Kind::Within(&["put", "slowly"]),
+        EVERYWHERE,
+        "insert_across",
+    ),
     (
         Kind::Within(&["update", "slowly"]),
         EVERYWHERE,
@@ -74,22 +78,19 @@ const RETIRED: [(Kind, &str, &str); 26] = [
     (Kind::Text("closure::"), EVERYWHERE, "exhaustive::"),
     (Kind::Text("closure.rs"), EVERYWHERE, "states.rs"),
     (Kind::Text("mod closure"), EVERYWHERE, "mod states"),
-    (Kind::Name("Short"), SRC, CLEARER),
-    (Kind::Name("Grid"), SRC, CLEARER),
-    (Kind::Name("Way"), SRC, CLEARER),
-    (Kind::Name("Rest"), SRC, CLEARER),
-    (Kind::Name("Seam"), SRC, CLEARER),
-    (Kind::Name("Sieve"), SRC, CLEARER),
-    (Kind::Name("Kids"), SRC, CLEARER),
+    (Kind::Name("Short"), SRC, "U62"),
+    (Kind::Name("Grid"), SRC, "Geometry"),
+    (Kind::Name("Way"), SRC, "Cleared"),
+    (Kind::Name("Rest"), SRC, "Unreported"),
+    (Kind::Name("Seam"), SRC, "PendingJoin"),
+    (Kind::Name("Sieve"), SRC, "ScopeGuard"),
+    (Kind::Name("Kids"), SRC, "Children"),
     (
         Kind::Name("NoMemory"),
         SRC,
         "NoFreeRange, NotMapped or OutOfMemory",
     ),
 ];
-
-/// For types whose new name says what they are.
-const CLEARER: &str = "a name that says what it is";
 
 pub(super) fn problems(text: &Text) -> Vec<Problem> {
     let left_out = LEFT_OUT.iter().any(|path| text.path.starts_with(path));
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn some_types_are_retired_in_the_library() {
         let line = "/// Rest, and `Rest`.\nfn f(_: Rest) {}\nstruct RestOfIt;";
-        let rest = "`Rest` is retired; say a name that says what it is";
+        let rest = "`Rest` is retired; say Unreported";
         assert_eq!(rules("src/x.rs", line), [rest; 2]);
         assert_eq!(rules("tests/x.rs", line), NONE);
     }

@@ -27,32 +27,6 @@ const UNSAFE: [&str; 9] = [
     "tests/c/rust_program.rs",
 ];
 
-/// What may not be named in files that begin so: dependencies run one way.
-const ARROWS: [(&[&str], &[&str]); 2] = [
-    (
-        &[
-            "src/key.rs",
-            "src/store.rs",
-            "src/simd.rs",
-            "src/run.rs",
-            "src/sorted_vec",
-            "src/btree",
-        ],
-        &[
-            "addr_space",
-            "AddrSpace",
-            "PageMapping",
-            "range_map",
-            "RangeMap",
-            "capi",
-        ],
-    ),
-    (
-        &["src/addr_space", "src/range_map.rs"],
-        &["capi", "reference"],
-    ),
-];
-
 pub(super) fn problems(text: &Text) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, line) in text.content.lines().enumerate() {
@@ -70,16 +44,6 @@ pub(super) fn problems(text: &Text) -> Vec<Problem> {
         let is_among = |places: &[&str]| places.iter().any(|place| text.path.starts_with(place));
         if is_unsafe(code) && !is_among(&UNSAFE) {
             problem(format!("`{KEYWORD}` is not expected in this file"));
-        }
-        for (files, names) in ARROWS {
-            if is_among(files) {
-                for name in names
-                    .iter()
-                    .filter(|name| words(code).any(|word| word == **name))
-                {
-                    problem(format!("this file must not know `{name}`"));
-                }
-            }
         }
     }
     problems
@@ -158,19 +122,5 @@ mod tests {
             [""; 0]
         );
         assert_eq!(rules("src/btree/leaf.rs", "#![deny(unsafe_code)]"), [""; 0]);
-    }
-
-    #[test]
-    fn engines_do_not_know_address_spaces() {
-        let code = "use crate::addr_space::Page;";
-        assert_eq!(
-            rules("src/btree/mod.rs", code),
-            ["this file must not know `addr_space`"]
-        );
-        assert_eq!(rules("src/range_map.rs", code), [""; 0]);
-        assert_eq!(
-            rules("src/store.rs", "/// See [`AddrSpace`](crate::AddrSpace)."),
-            [""; 0]
-        );
     }
 }
