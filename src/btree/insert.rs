@@ -188,7 +188,6 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
 {
     /// [`Leaf::insert`], with room made where there is none, and the slow way
     /// where the span touches two leaves.
-    #[inline]
     pub(super) fn insert_span(
         &mut self,
         span: Span<K::Ordinal>,
