@@ -107,8 +107,8 @@ impl<R: Ordinal> Fit<R> {
         let len = K::len_to_ordinal(query.len);
         let mask = K::len_to_ordinal(query.align).alignment_mask()?;
         let phase = K::len_to_ordinal(query.phase);
-        let window = Span::raw(&query.window);
-        let satisfiable = len > R::ZERO && len <= R::PAD && phase <= mask && !window.is_empty();
+        let window = Span::of(&query.window)?;
+        let satisfiable = len > R::ZERO && len <= R::PAD && phase <= mask;
         let phase = phase.shift_phase(K::ORIGIN, mask);
         satisfiable.then_some(Self {
             len,

@@ -24,7 +24,7 @@ use crate::store::RangeStore;
 ///
 /// # Errors
 /// A call that returns an error has changed nothing and reported nothing, but
-/// for [`HolePolicy::StopAtHole`]. Where several errors apply, the first of this
+/// for [`HolePolicy::StopAtHole`](crate::HolePolicy::StopAtHole). Where several errors apply, the first of this
 /// list is returned.
 ///
 /// | error | of a range `(addr, len)` | of a call that looks for a place |
