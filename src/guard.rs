@@ -3,7 +3,7 @@
 use core::mem;
 use core::ops::{Deref, DerefMut};
 
-/// Runs `on_exit` on what it borrows when it is dropped.
+/// Runs `on_exit` on the borrowed target when the guard is dropped.
 ///
 /// User code can panic in the middle of an edit. Whatever must be true
 /// afterwards is the job of such a guard; where it is needed only after a

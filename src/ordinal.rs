@@ -32,8 +32,8 @@ pub(crate) use sealed::Sealed;
 pub trait Ordinal: Copy + Ord + Debug + Sealed + 'static {
     /// The ordinal of the smallest key.
     const ZERO: Self;
-    /// The padding of ends, above every key that can be looked up; also the
-    /// longest length that may be asked for.
+    /// The padding of ends, not below any key; also the longest length that may be
+    /// asked for.
     const PAD: Self;
     /// `self + other`; the caller knows that a key has that ordinal.
     fn plus(self, other: Self) -> Self;
@@ -55,7 +55,7 @@ pub trait Ordinal: Copy + Ord + Debug + Sealed + 'static {
     fn rank_up_to<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize;
     /// The same in fewer instructions but with more latency: for the last step
     /// of a look-up, on which the next look-up does not depend.
-    fn rank_up_to_throughput<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
+    fn rank_up_to_at_once<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
         Self::rank_up_to(column, len, x)
     }
     /// A bit for each of the first `len` gaps of a padded column that is at least
@@ -130,7 +130,7 @@ impl Ordinal for U62 {
     }
 
     #[inline]
-    fn rank_up_to_throughput<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
+    fn rank_up_to_at_once<const N: usize>(column: &[Self; N], len: usize, x: Self) -> usize {
         // A key is below 2^62, so its successor is no more than the padding.
         simd::rank_at_once(column, len, Self(x.0 + 1))
     }

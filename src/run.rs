@@ -4,7 +4,7 @@
 //! Slots `0..len` are entries. An edit that takes entries out *detaches* their
 //! slots first: it moves them behind the others, last one first, so that they
 //! can be popped in ascending order. Until all are popped the columns are
-//! longer than `len`; a sink that panics in between finds the rest put back.
+//! longer than `len`; if a sink panics in between, the rest is put back.
 //!
 //! # Overwriting
 //!
@@ -21,10 +21,13 @@
 //! the last,                      |---z---|  z == new: the new entry ends where z does
 //! from above:                      |--z--|  else:     z starts at `end`
 //!
-//! inside:              |-b-| |c|            the new entry takes b's slot; c is detached;
-//!                                           without a b, one slot is opened
+//! inside:              |-b-| |c|            replaced
 //!
-//! around:        |-----------a-----------|  a == new: nothing changes
+//!                                           The new entry takes the first slot of those that
+//!                                           join it or lie inside; the others are detached.
+//!                                           Without any, one slot is opened.
+//!
+//! around:        |-----------a-----------|  a == new: the bounds stay
 //!                |-a-|----new------|--a--|  else:     two slots are opened
 //! ```
 
@@ -103,8 +106,8 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
         longest
     }
 
-    /// How long a gap can be lost when these entries are removed: zero where
-    /// there are entries on both sides, since their gaps become one longer gap.
+    /// The longest gap that can be lost when these entries are removed; zero with
+    /// entries on both sides, since their gaps become one longer gap.
     #[inline]
     fn gap_lost(&self, slots: Range<usize>) -> R {
         if slots.start > 0 && slots.end < self.len() {

@@ -4,7 +4,7 @@
 //! **The rank of `x`**: how many keys of a sorted column are below it.
 //!
 //! ```text
-//! block = number of k in 7, 15, 23, ... with column[k] < x
+//! block = number of k in 7, 15, ..., N - 9 with column[k] < x
 //! rank  = 8 * block + number of k in 8 * block .. 8 * block + 8 with column[k] < x
 //! ```
 //!
@@ -18,7 +18,9 @@
 //!      packs, one mask. For the leaf of a look-up, on which the next look-up
 //!      does not depend: without it a look-up takes 1.3 times as long.
 //!
-//! In all 13 comparisons for 48 keys, 11 for 32, and no branch to mispredict.
+//! In all 13 comparisons for 48 keys, 11 for 32, and one branch, on the length of
+//! the node. A column whose length is no multiple of eight is compared whole;
+//! those are for tests.
 //!
 //! **The gap mask**: a bit for each gap that is at least `want` long.
 //!
@@ -27,7 +29,8 @@
 //! ```
 //!
 //! 1. Subtract, two gaps an instruction: 8 subtractions for sixteen gaps, 16 if
-//!    a gap is itself the difference of two columns.
+//!    a gap is itself the difference of two columns. (The compiler drops the
+//!    subtraction of zero.)
 //! 2. Take the high halves of four differences: 4 shuffles.
 //! 3. Pack four and four to eight, eight and eight to sixteen, keeping signs: 3
 //!    packs.
@@ -44,10 +47,10 @@
 //! that tests compare them with. docs/measurements.md has what each is worth and
 //! on which processor.
 //!
-//! [`prefetch`] is a hint beside them: nodes are not one behind the other, so the
+//! [`prefetch`] is a hint beside them: nodes are not adjacent in memory, so the
 //! processor does not see which one an iteration gets to next.
 //!
-//! All but [`rank`] count on the limit of [`U62`]: no difference overflows its
+//! All but [`rank`] rely on the limit of [`U62`]: no difference overflows its
 //! sign.
 
 use crate::u62::U62;
@@ -284,8 +287,9 @@ mod sse2 {
     /// SSE2 has no maximum of 64-bit integers, but one of floating-point
     /// numbers, and the bits of positive ones sort like integers. The least
     /// normal one is added, so that none is subnormal, since a program may have
-    /// those count as zero. The gaps of unused slots are negative numbers or
-    /// not numbers: then the second operand is the maximum.
+    /// those count as zero. The gaps of unused slots are zero in a
+    /// column of gaps. Between two columns they are negative numbers or not
+    /// numbers: then the second operand is the maximum.
     #[inline]
     #[expect(unsafe_code, reason = "without it churn takes 3 to 6 % longer")]
     pub(super) fn longest<const N: usize>(len: usize, pair: impl Fn(usize) -> (u64, u64)) -> u64 {
@@ -414,7 +418,7 @@ mod tests {
             assert_eq!(u64::rank_below(&ends, len, x), below);
             let up_to = ends[..len].partition_point(|&key| key <= x);
             assert_eq!(u64::rank_up_to(&ends, len, x), up_to);
-            assert_eq!(u64::rank_up_to_throughput(&ends, len, x), up_to);
+            assert_eq!(u64::rank_up_to_at_once(&ends, len, x), up_to);
         }
     }
 

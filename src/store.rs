@@ -29,10 +29,11 @@ use crate::span::{Span, is_empty};
 /// [`Key::MAX`] but not contain it.
 ///
 /// **User code** is the sinks and closures passed in and the value's `Clone`,
-/// `PartialEq` and `Drop`. A store is in a valid state whenever a sink or
-/// closure runs; if one panics, exactly the pieces reported before have been
-/// removed or changed (the piece whose report panicked counts as removed, the
-/// one whose change panicked as unchanged) and the rest is untouched.
+/// `PartialEq` and `Drop`; `PartialEq` must be symmetric and stable. If one
+/// panics, the store is valid afterwards: exactly the pieces reported before
+/// have been removed or changed (the piece whose report panicked counts as
+/// removed, the one whose change panicked as unchanged), and the rest is
+/// untouched.
 ///
 /// **Memory**: no operation allocates for each entry it touches, and what it
 /// may need is obtained before its first change and its first report. The
@@ -80,9 +81,9 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
     /// The start of a placement; nothing is changed.
     fn find_gap(&self, query: &GapQuery<K>) -> Option<K>;
 
-    /// The longest gap inside `window`, the lowest of equally long ones. One
-    /// descent where the window reaches past the first and the last entry,
-    /// else a walk over the window.
+    /// The longest gap inside `window`, the lowest of equally long ones. A walk
+    /// over the window; in a B+-tree one descent, if the window reaches past the
+    /// first and the last entry.
     fn longest_gap(&self, window: Range<K>) -> Option<Range<K>> {
         longest(self.gaps(window))
     }

@@ -1,10 +1,10 @@
 //! What becomes of values where entries meet or are cut: the only place that
 //! compares or clones them for that.
 
-/// Whether two adjacent entries with these values are one entry.
+/// Whether two adjacent entries with these values, in any order, are one entry.
 #[inline]
-pub(crate) fn joins<V: PartialEq>(below: &V, above: &V) -> bool {
-    below == above
+pub(crate) fn joins<V: PartialEq>(one: &V, other: &V) -> bool {
+    one == other
 }
 
 /// Whether an update left a value as it was, so that there is nothing to do.

@@ -5,6 +5,7 @@
 //! cannot be written here, as a sink cannot reach the space that calls it.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use gaptree::{
@@ -303,4 +304,67 @@ fn a_removal_ends_when_nothing_is_left() {
     tree.insert_with(0..4, 0, |piece, _| pieces.push((piece.start, piece.end)));
     assert_eq!(pieces, [(2, 3)]);
     assert!(tree.iter().eq([(0..4, &0)]));
+}
+
+/// Twenty adjacent entries of two keys each.
+fn adjacent<const LEAF: usize>() -> (BTreeStore<u8, u8, LEAF, 3>, Vec<u8>) {
+    let mut store = BTreeStore::new();
+    for i in 0..20 {
+        store.insert(2 * i..2 * i + 2, i % 3);
+    }
+    (store, (0..40).map(|key| key / 2 % 3).collect())
+}
+
+/// The value of every key.
+fn values<const LEAF: usize>(store: &BTreeStore<u8, u8, LEAF, 3>) -> Vec<u8> {
+    (0..40)
+        .map(|key| *store.get(key).expect("every key has a value").1)
+        .collect()
+}
+
+/// Every range of the entries of [`adjacent`] is updated so that neighbours join,
+/// leaves merge and the root becomes a leaf in the middle of it; and again with
+/// a closure that panics at each piece in turn.
+fn updates_join_across_leaves_that_merge<const LEAF: usize>() {
+    let changes: [fn(u8) -> u8; 4] = [|_| 1, |v| v / 2, |v| 2 - v, |v| (v + 1) % 3];
+    for (start, end) in (0..40).flat_map(|start| (start + 1..=40).map(move |end| (start, end))) {
+        for change in changes {
+            let (mut store, mut expected) = adjacent::<LEAF>();
+            let pieces = (end - 1) / 2 - start / 2 + 1;
+            store.update(start..end, |_, value| *value = change(*value));
+            for key in start..end {
+                expected[usize::from(key)] = change(expected[usize::from(key)]);
+            }
+            store.check();
+            assert_eq!(values(&store), expected, "{start}..{end}");
+
+            let (mut store, mut expected) = adjacent::<LEAF>();
+            let panics_at = (start ^ end) % pieces;
+            let mut piece = 0;
+            let updated = catch_unwind(AssertUnwindSafe(|| {
+                store.update(start..end, |_, value| {
+                    *value = change(*value);
+                    if piece == panics_at {
+                        // No message: it is meant.
+                        resume_unwind(Box::new(()));
+                    }
+                    piece += 1;
+                });
+            }));
+            assert!(updated.is_err());
+            for key in (start..end).filter(|key| key / 2 - start / 2 < panics_at) {
+                expected[usize::from(key)] = change(expected[usize::from(key)]);
+            }
+            store.check();
+            assert_eq!(values(&store), expected, "{start}..{end}, at {panics_at}");
+        }
+    }
+}
+
+#[test]
+fn an_update_goes_on_in_a_tree_that_became_one_leaf() {
+    updates_join_across_leaves_that_merge::<3>();
+    updates_join_across_leaves_that_merge::<4>();
+    updates_join_across_leaves_that_merge::<8>();
+    updates_join_across_leaves_that_merge::<32>();
 }

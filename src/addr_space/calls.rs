@@ -14,12 +14,12 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// Maps `len` bytes at `hint` if it is page-aligned, inside the space and
     /// free for the whole length, else where the space's
     /// [`placement`](Self::placement) puts them. Returns the address. A hint
-    /// that cannot be taken is ignored, as libmmap does. Linux rounds a hint that
-    /// is not aligned down, and keeps the gap below a growing stack free; here
+    /// that cannot be taken is ignored, as libmmap does. Linux rounds an
+    /// unaligned hint down, and keeps the gap below a growing stack free; here
     /// the caller does both.
     ///
     /// Without a hint, one search of the store finds the gap and fills it. Two
-    /// things need a search more: a hint, and a mapping with a linear offset,
+    /// things need one more search: a hint, and a mapping with a linear offset,
     /// since what the store keeps of that depends on the address. A random
     /// placement is O(log n) expected, unless nearly everything is mapped: then
     /// it is O(g log n) for `g` long-enough gaps.

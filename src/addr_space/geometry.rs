@@ -1,5 +1,4 @@
-//! Bytes to pages and back: the only file that converts, and the only one that
-//! computes on addresses.
+//! Bytes to pages and back: the only file that turns one into the other.
 
 use core::ops::Range;
 
@@ -10,11 +9,11 @@ use crate::u62::U62;
 
 /// The pages of a space: where it starts, how many there are and how large.
 ///
-/// Everything here is 64 bits wide and nothing wraps unnoticed. A space of
-/// pages of one byte has less than 2^62 bytes; any other ends at 2^64 less two
-/// at most, measured from its start. So every length up to that of the whole
-/// space is a `u64`, and `u64::MAX` is longer than any space. Only the address
-/// just past the space may be 2^64; it is 0 then.
+/// Everything here is 64 bits wide and nothing wraps unnoticed. No space is
+/// longer than 2^64 - 2 bytes; with pages of one byte it is shorter than 2^62.
+/// So every length up to that of the whole space is a `u64`, and `u64::MAX` is
+/// longer than any space. Only the address just past the space may be 2^64; it
+/// is 0 then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Geometry {
     start: u64,

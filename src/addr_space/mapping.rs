@@ -64,8 +64,8 @@ pub struct Mapping {
     /// Whether the offset grows with the address.
     pub offset_rule: OffsetRule,
     /// Whether the pages belong to the state that
-    /// [`mark_original`](crate::AddrSpace::mark_original) recorded. Whoever maps
-    /// a copy of such a mapping marks its pages as well.
+    /// [`mark_original`](crate::AddrSpace::mark_original) recorded. Mapping
+    /// a copy whose mark is set marks the new pages too: clear it first.
     pub original: bool,
 }
 
@@ -106,9 +106,8 @@ impl Mapping {
 /// mapping share that number, so cutting one needs no arithmetic, and two
 /// adjacent mappings of one file share it exactly if they are contiguous.
 ///
-/// Three words, because a mapping is copied often. A load of one word is slow if
-/// two separate stores have just written its halves, so no word has two fields
-/// that are written one by one.
+/// Three words, written whole, since it is copied often: a load stalls if two
+/// narrower stores have just written its halves.
 #[derive(Clone, Copy, Debug)]
 pub struct PageMapping {
     /// A verbatim offset, or a linear one less its address.

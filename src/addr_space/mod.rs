@@ -1,10 +1,10 @@
 //! [`AddrSpace`]: the bookkeeping of mmap, munmap and mprotect.
 //!
 //! Bytes outside, pages inside: [`geometry`] turns addresses and lengths into
-//! pages and is the only file that computes with addresses; the store below
-//! keeps pages and knows nothing of bytes. [`placement`] turns a call without a
-//! fixed address into a question to the store. [`space`] is the type, [`calls`]
-//! has what changes it, [`regions`] what only looks.
+//! pages and back, and no other file does; the store below keeps pages and
+//! knows nothing of bytes. [`placement`] turns a call without a fixed address
+//! into a question to the store. [`space`] is the type, [`calls`] has what
+//! changes it, [`regions`] what only looks.
 
 mod calls;
 mod error;

@@ -49,9 +49,9 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     }
 
     /// Whether all bytes of `[addr, addr + len)` are mapped and `allow` accepts
-    /// the mapping of every region they are in, asked once a region, ascending,
-    /// until it refuses. Any alignment will do. No bytes are always accessible.
-    /// Allocates nothing; O(log n + k) for `k` regions.
+    /// the mapping of every region they are in. It is asked once for each region,
+    /// ascending, until it refuses. Any alignment will do. A length of zero is
+    /// always accessible. Allocates nothing; O(log n + k) for `k` regions.
     ///
     /// The mappings are those of whole regions: their offset is that of the
     /// region's first byte.

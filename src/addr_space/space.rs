@@ -46,12 +46,12 @@ use crate::store::RangeStore;
 /// # What users ask
 /// | question | answer |
 /// |---|---|
-/// | Which comes first, the book or the host? | In [`map_at`](Self::map_at) and [`unmap`](Self::unmap) a piece has left the book when the sink hears of it; in [`protect`](Self::protect) it changes when the sink returns. The sink cannot look at the space. |
+/// | Which comes first, the bookkeeping or the sink? | In [`map_at`](Self::map_at) and [`unmap`](Self::unmap) a piece is gone from the space when the sink hears of it; in [`protect`](Self::protect) it changes when the sink returns. The sink cannot look at the space. |
 /// | Can the sink stop the call? | No. What the host refuses must be set right afterwards. |
-/// | What allocates? | Only a call that changes regions, and none for each region. [`query`](Self::query), [`regions_in`](Self::regions_in), [`check_access`](Self::check_access), [`gaps`](Self::gaps) and their iterators never do. |
+/// | What allocates? | Only a call that changes regions, never once per region, and a copy. [`query`](Self::query), [`regions_in`](Self::regions_in), [`check_access`](Self::check_access), [`gaps`](Self::gaps) and their iterators never do. |
 /// | Does growing a region allocate? | [`map_fixed_noreplace`](Self::map_fixed_noreplace) of the same mapping behind it needs no new region. It allocates only if the grown region reaches the next leaf of the tree and its own leaf is full. |
 /// | What does a copy cost? | [`try_clone`](Self::try_clone) is O(n). A copy goes on with the same random sequence as the original. |
-/// | How is `mremap` done? | By [`regions_in`](Self::regions_in) of the old range, then [`map_at`](Self::map_at) for each at the new one and [`unmap`](Self::unmap). A copied [`Mapping`](crate::Mapping) keeps its mark [`original`](crate::Mapping::original): clear it. |
+/// | How is `mremap` done? | Collect [`regions_in`](Self::regions_in) of the old range and clip each region to it; a linear offset grows by what is cut off in front. Then [`map_at`](Self::map_at) each at the new place and [`unmap`](Self::unmap) the old range. A copied [`Mapping`](crate::Mapping) keeps its mark [`original`](crate::Mapping::original): clear it. |
 /// | `brk`, `fork`, `mlock`, names? | `brk`: [`map_fixed_noreplace`](Self::map_fixed_noreplace) and [`unmap`](Self::unmap) at its end. `fork`: a copy. For `mlock` and names a mapping has no field: use bits of [`flags`](crate::Mapping::flags), or a [`RangeMap`](crate::RangeMap) beside the space. |
 ///
 /// # Complexity

@@ -94,7 +94,8 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
             .or_else(|| self.entry_above(span.end));
         let mut spare = None;
         match anchor.map(|(anchor, _)| anchor.end) {
-            // One slot: an entry around the whole span touches one leaf only.
+            // One slot is enough: only an entry strictly around the span would need
+            // two, and then the span touches one leaf.
             Some(end) => self.ensure_room(end, 1)?,
             None => spare = Some(Leaf::try_new()?),
         }

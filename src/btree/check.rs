@@ -7,6 +7,7 @@ use crate::key::Key;
 use crate::ordinal::Ordinal;
 use crate::run::Run;
 use crate::store::RangeStore;
+use crate::value;
 
 /// What a subtree turned out to hold.
 struct Found<R> {
@@ -118,8 +119,9 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         assert_eq!(self.len, entries, "T6: number of entries");
         let mut below = None;
         for (range, value) in self.iter() {
+            let joins = |(end, below)| end == range.start && value::joins(below, value);
             assert!(
-                below != Some((range.start, value)),
+                !below.is_some_and(joins),
                 "T7: {range:?} equals the one before"
             );
             below = Some((range.end, value));

@@ -26,8 +26,9 @@ impl From<Full> for Refused {
 /// The context of an edit. Removals and updates put nothing in.
 #[derive(Debug)]
 pub(crate) struct Edit<F, P = ()> {
-    /// The number of entries in the tree. The store takes it over when the edit
-    /// is done; after a panic it counts anew.
+    /// The number of entries in the tree. The store takes it over after an edit of
+    /// one leaf; an edit across leaves keeps the store's own count instead, and
+    /// after a panic the store counts anew.
     pub(crate) len: usize,
     /// Called with each piece: the caller's sink, or the closure of an update.
     pub(crate) visit: F,

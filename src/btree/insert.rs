@@ -22,8 +22,8 @@ use crate::run::{Full, Run};
 use crate::span::Span;
 use crate::value;
 
-/// A piece that is reported when the new entry has its place. It has no value
-/// yet if its entry goes as a whole: the value comes out when it is replaced.
+/// A piece that is reported after the new entry is in. If its whole entry goes,
+/// its value is not here but taken when it is replaced.
 type LatePiece<R, V> = (Span<R>, Option<V>);
 
 /// A span in which nothing is left but a piece that is reported later.
@@ -119,8 +119,8 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
     }
 
     /// Removes the span from the slots that overlap it, if there will be room for
-    /// the entry that replaces what was there. Returns how many slots of them
-    /// are left below it.
+    /// the entry that replaces what was there. Returns 1 if an entry is left
+    /// below the span, else 0.
     fn remove_if_room(
         &mut self,
         overlapping: Range<usize>,

@@ -137,7 +137,7 @@ pub struct Entries<'a, K: Key, V, const LEAF: usize, const FANOUT: usize> {
     /// Entries that end after `low` and start before `high` are still to come.
     low: K::Ordinal,
     high: K::Ordinal,
-    /// Where the next entry from below is, once that end was asked.
+    /// Where the next entry from below is, once an entry was taken from that end.
     front: Option<Cursor<'a, K::Ordinal, V, LEAF>>,
     back: Option<Cursor<'a, K::Ordinal, V, LEAF>>,
 }

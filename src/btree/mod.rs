@@ -2,8 +2,9 @@
 //!
 //! All entries are in the leaves, in columns: ends, starts, values. An inner
 //! node holds the summary of each child, again in columns: its first start, its
-//! last end, and the longest gap between its entries. A tree without entries
-//! owns nothing; up to `LEAF` entries are one leaf.
+//! last end, and the longest gap between its entries; and one more column, the
+//! longest gap that ends in each child. A tree without entries owns nothing; up
+//! to `LEAF` entries are one leaf.
 //!
 //! | file | what |
 //! |---|---|
@@ -23,15 +24,16 @@
 //! | `check.rs` | the invariants below, asserted |
 //! | `shape.rs` | the lengths of all nodes, for tests |
 //!
-//! Edits recurse: each level edits one child, then takes over the child's
-//! summary ([`node::Inner::update_summary`]) and says whether its own has
-//! changed. There are no parent pointers and no path to keep.
+//! Insertions, removals and placements recurse: each level edits one child, then
+//! takes over the child's summary ([`node::Inner::update_summary`]) and says
+//! whether its own has changed. An update changes no summary and goes down in a
+//! loop. There are no parent pointers and no path to keep.
 //!
 //! Invariants:
 //! - **T1** In a leaf, `starts[i] < ends[i] <= starts[i + 1]`, and across
 //!   leaves and nodes likewise.
 //! - **T2** Columns beyond the length are padding: ends [`Ordinal::PAD`], starts
-//!   and gaps zero. Ranks and gap scans count on it.
+//!   and gaps zero. Ranks and gap scans rely on it.
 //! - **T3** A leaf's `max_gap` is the longest gap between its entries.
 //! - **T4** All leaves have one depth, no node is empty, and a root that is an
 //!   inner node has two children at least.
@@ -45,7 +47,7 @@
 //! - A full leaf moves entries to a leaf beside it that has room. If neither
 //!   has, it splits in half.
 //! - An insertion that appends at the end of the tree splits off the last entry
-//!   alone. So filling in order leaves full leaves behind.
+//!   alone. So filling in order leaves leaves that are full but for one slot.
 //! - A leaf that has shrunk below three eighths, or an inner node below a half,
 //!   merges with a sibling if both together leave some room.
 //! - An empty node is removed.

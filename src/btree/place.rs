@@ -6,26 +6,25 @@
 //! finds the children worth a look:
 //!
 //! ```text
-//! an inner node:    |==c0===|   |==c1=.==|        |==c2==|   = entries   . a gap inside
-//!                            3       2       8               lengths of gaps
-//! gaps:              0          3                 8          max(gap before, longest inside)
+//! an inner node:    |==c0===|...|==c1=..=|........|==c2==|   = entries   . free
+//! gaps:                  0          3                  8     max(gap before, longest inside)
 //!
 //! lowest of 2:  c1 is the first with 2 or more; the gap before it fits:
 //!               behind the last entry of c0, where appending moves nothing
 //! highest of 2: c2 is the last; no gap inside it fits, so the one before it
-//! in a child:   only if a gap inside is long enough; without an answer only if
-//!               all of those miss the window or the alignment
-//! at an edge:   below the first entry or above the last of the tree there is no
-//!               node to ask: the root's summary says how much is free there
 //! ```
 //!
-//! For the lowest placement the gap before a child comes before those inside
-//! it, for the highest after them.
+//! - The gap before a child is lower than those inside it: the lowest placement
+//!   looks there first, the highest last.
+//! - A child is entered only if a gap inside is long enough. It is left without
+//!   an answer only if all of those miss the window or the alignment.
+//! - Below the first entry of the tree and above the last there is no node to
+//!   ask: the root's summary says how much is free there.
 //!
 //! `allocate` finds and inserts in one descent. It gives up and says where the
-//! place is, for the general insertion to fill, in two rare cases: the leaf is
-//! full, or the placement fills a gap between two subtrees exactly, so that it
-//! may coalesce with both.
+//! place is, for the general insertion to fill, in three rare cases: the tree is
+//! empty, the leaf is full, or the placement fills a gap between two subtrees
+//! exactly, so that it may coalesce with both.
 
 use super::edit::Quiet;
 use super::node::{Inner, Leaf, Summary, each_kind};

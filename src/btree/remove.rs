@@ -4,10 +4,12 @@
 //!               start                                  end
 //!                 |-------------------------------------|
 //! | . . . | . . . a | b b b b | c c c c c c c c | d d | e . . | . . . |
-//!        remove_first           remove_rest, in one descent:
-//!        edits one leaf         a and e lie at its borders and are edited;
-//!                               nodes between go whole, and nothing in them is edited
 //! ```
+//!
+//! - `remove_first` edits the leaf of `a`.
+//! - `remove_rest` goes on where that leaf ended. The leaves of `b`, `c` and `d`
+//!   go whole and are not edited; the leaf of `e` is. If the leaf of `a` was
+//!   merged with the next one, that is edited too.
 //!
 //! Pieces are reported from inside the leaf, where a sink can panic while the
 //! summaries above still describe what was: `repair.rs` is for that.
@@ -35,7 +37,7 @@ struct Removed<R> {
     changed: bool,
 }
 
-/// The values of a leaf's last entries, the others being reported.
+/// The values of a leaf's last entries; the others have been reported.
 struct Unreported<'a, R, V, const LEAF: usize> {
     leaf: &'a mut Leaf<R, V, LEAF>,
     values: IntoIter<V, LEAF>,

@@ -45,8 +45,8 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
 impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     BTreeStore<K, V, LEAF, FANOUT>
 {
-    /// Makes room for a slot where the span belongs: the first leaf, or the split
-    /// of one.
+    /// Makes room where the span belongs: creates the first leaf, or makes room in
+    /// a full one.
     pub(super) fn split_path(&mut self, span: Span<K::Ordinal>) -> Result<(), AllocError> {
         let last = self.root.as_ref().map(|root| root.summary().max_end);
         let appending = last.is_none_or(|last| span.start >= last);

@@ -5,7 +5,7 @@ use crate::ordinal::Ordinal;
 
 use super::node::{Inner, Leaf, Owned, Summary};
 
-/// A B+-tree with a gap index: every operation is O(log n), placement as well.
+/// A B+-tree with a gap index: finding, inserting and placing are O(log n).
 ///
 /// `LEAF` entries fit in a leaf, `FANOUT` children in an inner node; both are
 /// between 3 and 64. The defaults come from measurements; small ones serve

@@ -1,9 +1,9 @@
 //! Updates: values change, bounds do not, so no summary does either.
 //!
 //! If the span and all that it touches is in one leaf, the leaf is edited in
-//! place. Otherwise that is done with the pieces of each leaf that touch no
-//! other, and those between are taken one by one: a piece that comes to equal a
-//! neighbour in another leaf is removed and joined with it.
+//! place. Otherwise each leaf's pieces that touch no other leaf are edited in
+//! place, and the pieces at the borders of leaves one by one: a piece that comes
+//! to equal a neighbour in another leaf is removed and joined with it.
 
 use super::across::EqualNeighbours;
 use super::edit::{Edit, Refused};
@@ -264,7 +264,7 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     /// Joins the two entries, if a join is pending.
     fn finish(&mut self) {
         let Some(at) = self.at.take() else { return };
-        // If both are in one leaf, they have been joined there.
+        // If both are in one leaf, they may have been joined there already.
         let above = self
             .store
             .entry_above(at)

@@ -135,9 +135,9 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         c + usize::from(c < self.len() && self.min_starts[c] < key)
     }
 
-    /// The child for an edit of the span: the first that the span's start touches
-    /// or is below; but the one before if the span is wholly below that child,
-    /// since appending moves nothing.
+    /// The child to edit for the span: the first that ends at or above the span's
+    /// start. If the span ends below that child, the one before, since appending
+    /// moves nothing.
     #[inline]
     pub(crate) fn route(&self, span: Span<R>) -> usize {
         let c = self.max_ends_below(span.start);
@@ -282,12 +282,12 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         self.max_gap = R::longest(&self.gaps, self.len());
     }
 
-    /// Makes room in child `c`, which is full: moves some of its entries to a
-    /// leaf beside it, or else splits it.
+    /// Makes room in child `c`, which lacks it: moves some of its entries to a leaf
+    /// beside it, or else splits it.
     ///
     /// ```text
     /// redistribute, with the leaf below if that has room, else with the one above:
-    ///   |aaa.....|cccccccc|eeee....|  ->  |aaaccc..|ccccc...|eeee....|
+    ///   |aaa.....|cccccccc|eeee....|  ->  |aaacc...|cccccc..|eeee....|
     /// split, in the middle:
     ///   |cccccccc|                    ->  |cccc....|cccc....|
     /// split, when appending to the last leaf of the tree:
@@ -303,8 +303,8 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     /// Moves entries between leaf `c` and one beside it, if that leaves some room
     /// in both. The node's own summary stays.
     fn redistribute(&mut self, c: usize) -> bool {
-        // Two slots in each, as after a merge; a quarter, so that it
-        // does not happen again soon.
+        // The other leaf must have a quarter of its slots free, so that it lasts,
+        // and at least four: then both end with two or more.
         let most = LEAF.saturating_sub((LEAF / 4).max(4));
         let Children::Leaves(children) = &mut self.children else {
             return false;
@@ -326,7 +326,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
 
     /// Splits child `c` in two; there is room for one more. If something will be
     /// appended to the child at the very end of the tree, that child keeps all
-    /// but one of its own: filling in order leaves full nodes behind.
+    /// but one of its own: filling in order leaves nodes full but for one slot.
     pub(crate) fn split_child(&mut self, c: usize, appending: bool) -> Result<(), AllocError> {
         debug_assert!(self.len() < FANOUT);
         match &mut self.children {
@@ -377,8 +377,9 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     /// together. The node's own summary stays.
     #[inline]
     pub(crate) fn merge_if_sparse(&mut self, c: usize) {
-        // Leaves leave a quarter free, inner nodes, which change less, an
-        // eighth; and two slots, since an update relies on the room it found.
+        // A merged leaf has a quarter free, a merged inner node, which changes
+        // less, an eighth; both have two slots at least, because an update
+        // relies on the room it made.
         let (len, sparse, most) = match &self.children {
             Children::Leaves(children) => (
                 children[c].len(),

@@ -12,10 +12,10 @@ use crate::ordinal::Ordinal;
 use crate::run::Run;
 use crate::span::Span;
 
-/// How many keys of a column an edit moves at once. The processor mispredicts
-/// where a loop of an unknown length ends; there are fewer lengths now. Padding
-/// behind the last entry may move too.
-const BLOCK: usize = 4;
+/// An edit moves a column's keys in groups of this many. The end of a loop of
+/// varying length is mispredicted; groups leave fewer lengths. Padding behind
+/// the last entry may move too.
+const MOVED_AT_ONCE: usize = 4;
 
 /// The fields are in the order in which a look-up needs them.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
     /// The entry that contains `key`.
     #[inline]
     pub(crate) fn get(&self, key: R) -> Option<(Span<R>, &V)> {
-        self.entry(R::rank_up_to_throughput(&self.ends, self.len, key))
+        self.entry(R::rank_up_to_at_once(&self.ends, self.len, key))
             .filter(|(span, _)| span.start <= key)
     }
 
@@ -122,11 +122,12 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
         }
     }
 
-    /// Moves entries between this leaf and the one above until both have half:
+    /// Moves entries between this leaf and the one above until both have half, the
+    /// upper one more if the sum is odd:
     ///
     /// ```text
     /// |aaaaaaaa|bbb.....|  ->  |aaaaa...|aaabbb..|
-    /// |aaa.....|bbbbbbbb|  ->  |aaabbb..|bbbbb...|
+    /// |aaa.....|bbbbbbbb|  ->  |aaabb...|bbbbbb..|
     /// ```
     pub(crate) fn redistribute(&mut self, upper: &mut Self) {
         let half = usize::midpoint(self.len, upper.len);
@@ -228,12 +229,12 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Run<R, V> for Leaf<R, 
     fn open(&mut self, slot: usize, span: Span<R>, value: V) {
         debug_assert!(self.detached() == 0 && self.has_room(1));
         self.values.insert(slot, value);
-        let mut at = slot + (self.len - slot).next_multiple_of(BLOCK);
+        let mut at = slot + (self.len - slot).next_multiple_of(MOVED_AT_ONCE);
         while at > slot {
-            at -= BLOCK;
+            at -= MOVED_AT_ONCE;
             for column in [&mut self.starts, &mut self.ends] {
-                if at + BLOCK < LEAF {
-                    column.copy_within(at..at + BLOCK, at + 1);
+                if at + MOVED_AT_ONCE < LEAF {
+                    column.copy_within(at..at + MOVED_AT_ONCE, at + 1);
                 } else {
                     for slot in (at..self.len).rev() {
                         column[slot + 1] = column[slot];
@@ -251,11 +252,11 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Run<R, V> for Leaf<R, 
         let span = self.span(slot);
         let last = self.len - 1;
         let mut at = slot;
-        while at < last && at + BLOCK < LEAF {
+        while at < last && at + MOVED_AT_ONCE < LEAF {
             for column in [&mut self.starts, &mut self.ends] {
-                column.copy_within(at + 1..at + 1 + BLOCK, at);
+                column.copy_within(at + 1..at + 1 + MOVED_AT_ONCE, at);
             }
-            at += BLOCK;
+            at += MOVED_AT_ONCE;
         }
         for at in at..last {
             self.starts[at] = self.starts[at + 1];
