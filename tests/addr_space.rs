@@ -403,10 +403,6 @@ fn every_field_of_a_mapping_keeps_neighbours_apart() {
             offset: page(1),
             ..plain
         },
-        Mapping {
-            original: true,
-            ..plain
-        },
     ];
     for other in others {
         let mut space = space();
@@ -414,6 +410,15 @@ fn every_field_of_a_mapping_keeps_neighbours_apart() {
         space.map_at(page(1), PAGE, other, |_| ()).unwrap();
         assert_eq!(listed(&space), [(0, 1, plain), (1, 2, other)]);
     }
+    let mut space = space();
+    space.map_at(page(0), PAGE, plain, |_| ()).unwrap();
+    space.mark_original();
+    space.map_at(page(1), PAGE, plain, |_| ()).unwrap();
+    let original = Mapping {
+        original: true,
+        ..plain
+    };
+    assert_eq!(listed(&space), [(0, 1, original), (1, 2, plain)]);
 }
 
 #[test]

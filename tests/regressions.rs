@@ -368,3 +368,58 @@ fn an_update_goes_on_in_a_tree_that_became_one_leaf() {
     updates_join_across_leaves_that_merge::<8>();
     updates_join_across_leaves_that_merge::<32>();
 }
+
+/// Ours: the mark of the original state came with a mapping that was copied, so
+/// that a region which was moved that way outlived `unmap_non_original`.
+#[test]
+fn what_is_mapped_anew_is_never_original() {
+    let mut marked = space();
+    marked.map_at(0x1_0000, PAGE, DATA, |_| ()).expect("inside");
+    marked.mark_original();
+    let copied = marked.query(0x1_0000).expect("mapped").mapping;
+    assert!(copied.original);
+
+    type Map = fn(&mut AddrSpace, Mapping) -> Result<(), SpaceError>;
+    let ways: [(&str, Map); 5] = [
+        ("map_at", |space, mapping| {
+            space.map_at(0x2_0000, PAGE, mapping, |_| ())
+        }),
+        ("map_at over an original page", |space, mapping| {
+            space.map_at(0x1_0000, PAGE, mapping, |_| ())
+        }),
+        ("map_fixed_noreplace beside one", |space, mapping| {
+            space.map_fixed_noreplace(0x1_1000, PAGE, mapping)
+        }),
+        ("map_any", |space, mapping| {
+            space.map_any(None, PAGE, mapping).map(drop)
+        }),
+        ("map_any_with", |space, mapping| {
+            let options = MapOptions {
+                placement: Some(Placement::Random(1)),
+                ..MapOptions::default()
+            };
+            space.map_any_with(PAGE, mapping, &options).map(drop)
+        }),
+    ];
+    for (way, map) in ways {
+        for mapping in [
+            copied,
+            Mapping {
+                original: true,
+                ..Mapping::file(Prot::READ, 0, 3, 0)
+            },
+        ] {
+            let mut space = marked.clone();
+            map(&mut space, mapping).expect(way);
+            space.check();
+            let before = space.mapped_bytes();
+            let mut unmapped = 0;
+            space.unmap_non_original(|region| {
+                assert!(!region.mapping.original, "{way}");
+                unmapped += region.len;
+            });
+            assert_eq!(unmapped, PAGE, "{way}");
+            assert_eq!(space.mapped_bytes(), before - PAGE, "{way}");
+        }
+    }
+}

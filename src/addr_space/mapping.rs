@@ -64,8 +64,8 @@ pub struct Mapping {
     /// Whether the offset grows with the address.
     pub offset_rule: OffsetRule,
     /// Whether the pages belong to the state that
-    /// [`mark_original`](crate::AddrSpace::mark_original) recorded. Mapping
-    /// a copy whose mark is set marks the new pages too: clear it first.
+    /// [`mark_original`](crate::AddrSpace::mark_original) recorded. Only that call
+    /// sets it: a mapping that is put in is never original, whatever it has here.
     pub original: bool,
 }
 
@@ -136,7 +136,7 @@ fn halves(word: u64) -> (u32, u32) {
 }
 
 impl PageMapping {
-    /// What to keep for `mapping` if it starts at `addr`.
+    /// What to keep for `mapping` if it starts at `addr`; not original.
     #[inline]
     pub(super) fn new(mapping: &Mapping, addr: u64) -> Self {
         let Mapping {
@@ -145,12 +145,9 @@ impl PageMapping {
             fd,
             offset,
             offset_rule,
-            original,
+            original: _,
         } = *mapping;
         let mut file = u64::from(fd.cast_unsigned());
-        if original {
-            file |= ORIGINAL;
-        }
         let base = match offset_rule {
             OffsetRule::Linear => {
                 file |= LINEAR;

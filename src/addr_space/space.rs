@@ -51,7 +51,7 @@ use crate::store::RangeStore;
 /// | What allocates? | Only a call that changes regions, never once per region, and a copy. [`query`](Self::query), [`regions_in`](Self::regions_in), [`check_access`](Self::check_access), [`gaps`](Self::gaps) and their iterators never do. |
 /// | Does growing a region allocate? | [`map_fixed_noreplace`](Self::map_fixed_noreplace) of the same mapping behind it needs no new region. It allocates only if the grown region reaches the next leaf of the tree and its own leaf is full. |
 /// | What does a copy cost? | [`try_clone`](Self::try_clone) is O(n). A copy goes on with the same random sequence as the original. |
-/// | How is `mremap` done? | Collect [`regions_in`](Self::regions_in) of the old range and clip each region to it; a linear offset grows by what is cut off in front. Then [`map_at`](Self::map_at) each at the new place and [`unmap`](Self::unmap) the old range. A copied [`Mapping`](crate::Mapping) keeps its mark [`original`](crate::Mapping::original): clear it. |
+/// | How is `mremap` done? | Collect [`regions_in`](Self::regions_in) of the old range and clip each region to it; a linear offset grows by what is cut off in front. Then [`map_at`](Self::map_at) each at the new place and [`unmap`](Self::unmap) the old range. What is mapped anew is never [`original`](crate::Mapping::original). |
 /// | `brk`, `fork`, `mlock`, names? | `brk`: [`map_fixed_noreplace`](Self::map_fixed_noreplace) and [`unmap`](Self::unmap) at its end. `fork`: a copy. For `mlock` and names a mapping has no field: use bits of [`flags`](crate::Mapping::flags), or a [`RangeMap`](crate::RangeMap) beside the space. |
 ///
 /// # Complexity

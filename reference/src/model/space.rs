@@ -237,8 +237,12 @@ impl ReferenceSpace {
         regions_of(mapped, self.page_size)
     }
 
-    /// Maps pages, the offset that of the first one.
+    /// Maps pages, the offset that of the first one. New pages are not original.
     fn set(&mut self, pages: &[usize], mapping: Mapping) {
+        let mapping = Mapping {
+            original: false,
+            ..mapping
+        };
         for (n, &i) in pages.iter().enumerate() {
             self.pages[i] = Some(moved(mapping, n as u128 * self.page_size));
         }
