@@ -37,21 +37,18 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
         self.update_max_gap(was, slot..slot + 1);
     }
 
-    /// Moves the end of the entry that ends at `from` up to `to`.
-    fn move_end(&mut self, from: R, to: R) {
-        let slot = self.ends_below(from);
-        debug_assert!(self.ends[slot] == from && from < to);
+    /// Moves the end `from` of an entry up to `to`, or the start `from` of one down.
+    fn move_bound(&mut self, from: R, to: R) {
+        let up = to > from;
+        let slot = if up {
+            self.ends_below(from)
+        } else {
+            self.ends_up_to(from)
+        };
         let was = self.longest_before(slot..slot + 1);
-        self.ends[slot] = to;
-        self.update_max_gap(was, slot..slot + 1);
-    }
-
-    /// Moves the start of the entry that starts at `from` down to `to`.
-    fn move_start(&mut self, from: R, to: R) {
-        let slot = self.ends_up_to(from);
-        debug_assert!(self.starts[slot] == from && to < from);
-        let was = self.longest_before(slot..slot + 1);
-        self.starts[slot] = to;
+        let column = if up { &mut self.ends } else { &mut self.starts };
+        debug_assert!(column[slot] == from, "no entry has this bound");
+        column[slot] = to;
         self.update_max_gap(was, slot..slot + 1);
     }
 }
@@ -66,15 +63,14 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         self.update_summary(c)
     }
 
-    fn move_end(&mut self, from: R, to: R) -> bool {
-        let c = self.max_ends_below(from);
-        each_kind!(&mut self.children, children => { children[c].move_end(from, to); });
-        self.update_summary(c)
-    }
-
-    fn move_start(&mut self, from: R, to: R) -> bool {
-        let c = self.max_ends_up_to(from);
-        each_kind!(&mut self.children, children => { children[c].move_start(from, to); });
+    /// [`Leaf::move_bound`] in the leaf of the entry.
+    fn move_bound(&mut self, from: R, to: R) -> bool {
+        let c = if to > from {
+            self.max_ends_below(from)
+        } else {
+            self.max_ends_up_to(from)
+        };
+        each_kind!(&mut self.children, children => { children[c].move_bound(from, to); });
         self.update_summary(c)
     }
 }
@@ -121,11 +117,11 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         equal: EqualNeighbours<K::Ordinal>,
     ) {
         match (equal.below, equal.above) {
-            (true, None) => self.move_end(span.start, span.end),
-            (false, Some(_)) => self.move_start(span.end, span.start),
+            (true, None) => self.move_bound(span.start, span.end),
+            (false, Some(_)) => self.move_bound(span.end, span.start),
             (true, Some(end)) => {
                 let above = self.take(Span::new(span.end, end));
-                self.move_end(span.start, end);
+                self.move_bound(span.start, end);
                 drop(above);
             }
             (false, None) => {
@@ -161,25 +157,12 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         }
     }
 
-    /// Moves the end of the entry that ends at `from` up to `to`; what is between
-    /// is free.
-    pub(super) fn move_end(&mut self, from: K::Ordinal, to: K::Ordinal) {
+    /// [`Leaf::move_bound`]; what is between is free.
+    pub(super) fn move_bound(&mut self, from: K::Ordinal, to: K::Ordinal) {
         match &mut self.root {
-            Some(Root::Leaf(leaf)) => leaf.move_end(from, to),
+            Some(Root::Leaf(leaf)) => leaf.move_bound(from, to),
             Some(Root::Inner(inner)) => {
-                inner.move_end(from, to);
-            }
-            None => debug_assert!(false, "the entry is there"),
-        }
-    }
-
-    /// Moves the start of the entry that starts at `from` down to `to`; what is
-    /// between is free.
-    fn move_start(&mut self, from: K::Ordinal, to: K::Ordinal) {
-        match &mut self.root {
-            Some(Root::Leaf(leaf)) => leaf.move_start(from, to),
-            Some(Root::Inner(inner)) => {
-                inner.move_start(from, to);
+                inner.move_bound(from, to);
             }
             None => debug_assert!(false, "the entry is there"),
         }

@@ -271,7 +271,7 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
             .filter(|(above, _)| above.start == at);
         if let Some((above, _)) = above {
             let upper = self.store.take(above);
-            self.store.move_end(at, above.end);
+            self.store.move_bound(at, above.end);
             drop(upper);
         }
     }

@@ -48,11 +48,7 @@ const RETIRED: [(Kind, &str, &str); 26] = [
         EVERYWHERE,
         "insert at an edge",
     ),
-    (
-        Kind::Within(&["stretch"]),
-        EVERYWHERE,
-        "move_start or move_end",
-    ),
+    (Kind::Within(&["stretch"]), EVERYWHERE, "move_bound"),
     (Kind::Word(&["seam", "seams"]), EVERYWHERE, "pending join"),
     (Kind::Word(&["sieve", "sieves"]), EVERYWHERE, "scope guard"),
     (Kind::Word(&["regap"]), EVERYWHERE, "update_max_gap"),
@@ -177,17 +173,11 @@ fn words(identifier: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Text, problems, words};
+    use super::{problems, words};
+    use crate::tidy::text;
 
     fn rules(path: &str, content: &str) -> Vec<String> {
-        let text = Text {
-            path: path.to_owned(),
-            content: content.to_owned(),
-        };
-        problems(&text)
-            .into_iter()
-            .map(|problem| problem.rule)
-            .collect()
+        text::rules(problems, path, content)
     }
 
     const NONE: [&str; 0] = [];
@@ -226,7 +216,7 @@ mod tests {
 
     #[test]
     fn some_words_are_retired_in_identifiers_only() {
-        let stretch = ["`stretch_up` is retired; say move_start or move_end"];
+        let stretch = ["`stretch_up` is retired; say move_bound"];
         assert_eq!(
             rules("src/x.rs", "self.stretch_up(); // a stretch"),
             stretch

@@ -39,3 +39,14 @@ impl Text {
         self.has_extension(&["rs"])
     }
 }
+
+/// What a check says of a file with this path and content.
+#[cfg(test)]
+pub(super) fn rules(check: fn(&Text) -> Vec<Problem>, path: &str, content: &str) -> Vec<String> {
+    let text = Text {
+        path: path.to_owned(),
+        content: content.to_owned(),
+    };
+    let problems = check(&text).into_iter();
+    problems.map(|problem| problem.rule).collect()
+}

@@ -72,17 +72,11 @@ pub(super) const KEYWORD: &str = concat!("un", "safe");
 
 #[cfg(test)]
 mod tests {
-    use super::{Text, problems};
+    use super::problems;
+    use crate::tidy::text;
 
     fn rules(path: &str, content: &str) -> Vec<String> {
-        let text = Text {
-            path: path.to_owned(),
-            content: content.to_owned(),
-        };
-        problems(&text)
-            .into_iter()
-            .map(|problem| problem.rule)
-            .collect()
+        text::rules(problems, path, content)
     }
 
     #[test]
