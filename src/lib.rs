@@ -39,11 +39,13 @@ extern crate std;
 
 mod addr_space;
 mod alloc_error;
+mod ask;
 #[cfg(test)]
 mod broken;
 mod btree;
 #[cfg(feature = "capi")]
 pub mod capi;
+mod flow;
 mod guard;
 mod key;
 mod ordinal;
@@ -58,11 +60,12 @@ mod u62;
 mod value;
 
 pub use addr_space::{
-    AddrSpace, HolePolicy, MapOptions, Mapping, OffsetRule, Page, PageMapping, Placement, Prot,
-    Region, Regions, SpaceError,
+    AddrSpace, HolePolicy, MapOptions, Mapping, OffsetRule, Page, PageMapping, Pieces, Placement,
+    Prot, Region, Regions, Segments, SpaceError, SpaceSegment,
 };
 pub use alloc_error::AllocError;
 pub use btree::{BTreeStore, Entries as BTreeEntries};
+pub use flow::Flow;
 pub use key::Key;
 pub use query::{GapQuery, Order};
 pub use range_map::{IntoEntries, RangeMap};

@@ -10,6 +10,7 @@ use core::ops::Range;
 
 use crate::alloc_error::AllocError;
 use crate::btree::BTreeStore;
+use crate::flow::Flow;
 use crate::guard::ScopeGuard;
 use crate::key::Key;
 use crate::query::GapQuery;
@@ -195,8 +196,13 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
     /// map.insert_with(3..7, 'c', |range, value| old.push((range, value)));
     /// assert_eq!(old, [(3..4, 'a'), (6..7, 'b')]);
     /// ```
-    pub fn insert_with(&mut self, range: Range<K>, value: V, sink: impl FnMut(Range<K>, V)) {
-        self.store.insert_with(range, value, sink);
+    pub fn insert_with<F: Flow>(
+        &mut self,
+        range: Range<K>,
+        value: V,
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> F {
+        self.store.insert_with(range, value, sink)
     }
 
     /// Takes the values of all keys of `range` away, trimming or splitting the
@@ -214,9 +220,14 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
     }
 
     /// [`remove`](Self::remove) that hands each removed piece to `sink`:
-    /// clipped to `range`, ascending, the value itself.
-    pub fn remove_with(&mut self, range: Range<K>, sink: impl FnMut(Range<K>, V)) {
-        self.store.remove_with(range, sink);
+    /// clipped to `range`, ascending, the value itself. The sink can stop the
+    /// removal: see [`Flow`].
+    pub fn remove_with<F: Flow>(
+        &mut self,
+        range: Range<K>,
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> F {
+        self.store.remove_with(range, sink)
     }
 
     /// Changes the values of `range`: calls `f` with every piece of it,
@@ -230,8 +241,24 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
     /// map.update(2..8, |_, value| *value *= 10);
     /// assert_eq!(map, RangeMap::from([(0..2, 1), (2..4, 10), (6..8, 20), (8..9, 2)]));
     /// ```
-    pub fn update(&mut self, range: Range<K>, f: impl FnMut(Range<K>, &mut V)) {
-        self.store.update(range, f);
+    ///
+    /// If `f` [stops](Flow) the update, the piece keeps its value, whatever `f`
+    /// has done to it, and those behind it are not looked at.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use gaptree::RangeMap;
+    ///
+    /// let mut map = RangeMap::from([(0..4_u8, 100_u8), (4..6, 250), (6..8, 1)]);
+    /// let full = map.update(0..8, |range, value| match value.checked_add(10) {
+    ///     Some(sum) => ControlFlow::Continue(*value = sum),
+    ///     None => ControlFlow::Break(range),
+    /// });
+    /// assert_eq!(full, ControlFlow::Break(4..6));
+    /// assert_eq!(map, RangeMap::from([(0..4, 110), (4..6, 250), (6..8, 1)]));
+    /// ```
+    pub fn update<F: Flow>(&mut self, range: Range<K>, f: impl FnMut(Range<K>, &mut V) -> F) -> F {
+        self.store.update(range, f)
     }
 
     /// Keeps the entries for which `f` returns true, with the values that it
@@ -331,12 +358,12 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
     ///
     /// # Errors
     /// Memory could not be obtained; nothing changed and nothing was reported.
-    pub fn try_insert_with(
+    pub fn try_insert_with<F: Flow>(
         &mut self,
         range: Range<K>,
         value: V,
-        sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
         self.store.try_insert_with(range, value, sink)
     }
 
@@ -354,11 +381,11 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
     /// # Errors
     /// Memory could not be obtained, which only a range inside one entry can
     /// need; nothing changed and nothing was reported.
-    pub fn try_remove_with(
+    pub fn try_remove_with<F: Flow>(
         &mut self,
         range: Range<K>,
-        sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
         self.store.try_remove_with(range, sink)
     }
 
@@ -366,11 +393,11 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
     ///
     /// # Errors
     /// Memory could not be obtained; nothing changed and `f` was not called.
-    pub fn try_update(
+    pub fn try_update<F: Flow>(
         &mut self,
         range: Range<K>,
-        f: impl FnMut(Range<K>, &mut V),
-    ) -> Result<(), AllocError> {
+        f: impl FnMut(Range<K>, &mut V) -> F,
+    ) -> Result<F, AllocError> {
         self.store.try_update(range, f)
     }
 

@@ -35,6 +35,7 @@ use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
+use crate::flow::Flow;
 use crate::guard::ScopeGuard;
 use crate::ordinal::Ordinal;
 use crate::span::Span;
@@ -353,15 +354,23 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
     }
 
     /// Calls `change` with a copy of each piece's value and gives the piece what
-    /// came of it. There is room for [`slots_to_update`](Self::slots_to_update).
-    fn update_pieces(&mut self, span: Span<R>, change: &mut impl FnMut(Span<R>, &mut V)) {
+    /// came of it, until it stops. There is room for
+    /// [`slots_to_update`](Self::slots_to_update).
+    fn update_pieces<F: Flow>(
+        &mut self,
+        span: Span<R>,
+        change: &mut impl FnMut(Span<R>, &mut V) -> F,
+    ) -> F {
         debug_assert!(self.has_room(self.slots_to_update(span)));
         let mut rest = span;
         let mut slot = self.ends_up_to(span.start);
         while !rest.is_empty() && slot < self.len() && self.start(slot) < rest.end {
             let piece = self.span(slot).clip(rest);
             let mut value = value::part(self.value(slot));
-            change(piece, &mut value);
+            let said = change(piece, &mut value);
+            if said.stops() {
+                return said;
+            }
             if value::is_unchanged(self.value(slot), &value) {
                 slot += 1;
             } else {
@@ -370,6 +379,7 @@ pub(crate) trait Run<R: Ordinal, V: Clone + PartialEq>: Sized {
             }
             rest.start = piece.end;
         }
+        F::GO_ON
     }
 
     /// Gives a piece of the entry in `slot` another value and coalesces. There

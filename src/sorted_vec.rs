@@ -9,6 +9,8 @@ use core::ops::Range;
 use smallvec::{CollectionAllocErr, SmallVec};
 
 use crate::alloc_error::AllocError;
+use crate::ask;
+use crate::flow::Flow;
 use crate::guard::ScopeGuard;
 use crate::key::Key;
 use crate::ordinal::Ordinal;
@@ -326,50 +328,60 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
         }
     }
 
-    fn try_insert_with(
+    fn try_insert_with<F: Flow>(
         &mut self,
         range: Range<K>,
         value: V,
-        sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
         // Both edits together add at most two slots, and the first report must
         // not come before the memory.
         if !is_empty(&range) && !self.has_room(2) {
             self.make_room(2)?;
         }
-        self.try_remove_with(range.clone(), sink)?;
-        self.try_insert(range, value)
+        let said = self.try_remove_with(range.clone(), sink)?;
+        if !said.stops() {
+            self.try_insert(range, value)?;
+        }
+        Ok(said)
     }
 
-    fn try_remove_with(
+    fn try_remove_with<F: Flow>(
         &mut self,
         range: Range<K>,
-        mut sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
+        mut sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
         let Some(span) = Span::of(&range) else {
-            return Ok(());
+            return Ok(F::GO_ON);
         };
-        let mut report = |piece: Span<_>, value| sink(piece.keys(), value);
+        if F::CAN_STOP {
+            if !self.has_room(1) {
+                self.make_room(1)?;
+            }
+            return Ok(ask::remove_while(self, range, sink));
+        }
+        let mut report = |piece: Span<_>, value| {
+            sink(piece.keys(), value);
+        };
         while let Err(Full) = self.remove_keys(span, &mut report) {
             self.make_room(1)?;
         }
-        Ok(())
+        Ok(F::GO_ON)
     }
 
-    fn try_update(
+    fn try_update<F: Flow>(
         &mut self,
         range: Range<K>,
-        mut f: impl FnMut(Range<K>, &mut V),
-    ) -> Result<(), AllocError> {
+        mut f: impl FnMut(Range<K>, &mut V) -> F,
+    ) -> Result<F, AllocError> {
         let Some(span) = Span::of(&range) else {
-            return Ok(());
+            return Ok(F::GO_ON);
         };
         let slots = self.slots_to_update(span);
         if !self.has_room(slots) {
             self.make_room(slots)?;
         }
-        self.update_pieces(span, &mut |piece, value| f(piece.keys(), value));
-        Ok(())
+        Ok(self.update_pieces(span, &mut |piece, value| f(piece.keys(), value)))
     }
 
     fn try_allocate(&mut self, query: &GapQuery<K>, value: V) -> Result<Option<K>, AllocError> {

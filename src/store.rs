@@ -5,6 +5,7 @@ use core::iter::FusedIterator;
 use core::ops::Range;
 
 use crate::alloc_error::AllocError;
+use crate::flow::Flow;
 use crate::key::Key;
 use crate::query::GapQuery;
 use crate::span::{Span, is_empty};
@@ -34,6 +35,10 @@ use crate::span::{Span, is_empty};
 /// have been removed or changed (the piece whose report panicked counts as
 /// removed, the one whose change panicked as unchanged), and the rest is
 /// untouched.
+///
+/// **Stopping**: a sink or closure can stop the operation; see [`Flow`]. Then
+/// exactly the pieces reported before have been removed or changed, the piece of
+/// the last report and the rest are untouched, and nothing is put in.
 ///
 /// **Memory**: no operation allocates for each entry it touches, and what it
 /// may need is obtained before its first change and its first report. The
@@ -98,34 +103,34 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
     ///
     /// # Errors
     /// The memory for a new entry could not be obtained.
-    fn try_insert_with(
+    fn try_insert_with<F: Flow>(
         &mut self,
         range: Range<K>,
         value: V,
-        sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError>;
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError>;
 
     /// [`remove_with`](Self::remove_with).
     ///
     /// # Errors
     /// The range is inside one entry, and the memory to make two of it could
     /// not be obtained.
-    fn try_remove_with(
+    fn try_remove_with<F: Flow>(
         &mut self,
         range: Range<K>,
-        sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError>;
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError>;
 
     /// [`update`](Self::update).
     ///
     /// # Errors
     /// The memory to split the entries at the range's edges could not be
     /// obtained.
-    fn try_update(
+    fn try_update<F: Flow>(
         &mut self,
         range: Range<K>,
-        f: impl FnMut(Range<K>, &mut V),
-    ) -> Result<(), AllocError>;
+        f: impl FnMut(Range<K>, &mut V) -> F,
+    ) -> Result<F, AllocError>;
 
     /// [`allocate`](Self::allocate).
     ///
@@ -183,6 +188,19 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
         self.overlapping(range).next().is_some()
     }
 
+    /// Calls `f` with every entry that ends above `key`, whole and ascending, until it
+    /// [stops](Flow); returns what it said last. In a B+-tree one descent: the next
+    /// entry is taken from the leaf at hand.
+    fn walk<F: Flow>(&self, key: K, mut f: impl FnMut(Range<K>, &V) -> F) -> F {
+        for (range, value) in self.overlapping(key..K::MAX) {
+            let said = f(range, value);
+            if said.stops() {
+                return said;
+            }
+        }
+        F::GO_ON
+    }
+
     /// The entry that contains `key`, or the gap around it. For [`Key::MAX`],
     /// which no range contains, it is the gap that ends there, empty if an
     /// entry does.
@@ -211,10 +229,16 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
             .unwrap_or_else(|error| error.abort());
     }
 
-    /// [`insert`](Self::insert) that first hands each removed piece to `sink`.
-    fn insert_with(&mut self, range: Range<K>, value: V, sink: impl FnMut(Range<K>, V)) {
+    /// [`insert`](Self::insert) that first hands each removed piece to `sink`. If
+    /// that stops, the new value is not put in.
+    fn insert_with<F: Flow>(
+        &mut self,
+        range: Range<K>,
+        value: V,
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> F {
         self.try_insert_with(range, value, sink)
-            .unwrap_or_else(|error| error.abort());
+            .unwrap_or_else(|error| error.abort())
     }
 
     /// Removes the keys of `range`, trimming or splitting the entries that reach
@@ -224,16 +248,17 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
     }
 
     /// [`remove`](Self::remove) that hands each removed piece to `sink`.
-    fn remove_with(&mut self, range: Range<K>, sink: impl FnMut(Range<K>, V)) {
+    fn remove_with<F: Flow>(&mut self, range: Range<K>, sink: impl FnMut(Range<K>, V) -> F) -> F {
         self.try_remove_with(range, sink)
-            .unwrap_or_else(|error| error.abort());
+            .unwrap_or_else(|error| error.abort())
     }
 
     /// Calls `f` with every piece of `range` and a copy of its value, then
-    /// gives the piece that value; coalesces inside and at both edges.
-    fn update(&mut self, range: Range<K>, f: impl FnMut(Range<K>, &mut V)) {
+    /// gives the piece that value; coalesces inside and at both edges. A piece at
+    /// which `f` stops keeps its value.
+    fn update<F: Flow>(&mut self, range: Range<K>, f: impl FnMut(Range<K>, &mut V) -> F) -> F {
         self.try_update(range, f)
-            .unwrap_or_else(|error| error.abort());
+            .unwrap_or_else(|error| error.abort())
     }
 
     /// [`find_gap`](Self::find_gap), then [`insert`](Self::insert) there.

@@ -71,7 +71,7 @@ fn bounds_and_page_sizes_that_are_no_space() {
         (0, u64::MAX, u64::MAX),
     ];
     for (start, len, page_size) in bad {
-        let error = AddrSpace::new(start, len, page_size).err();
+        let error = AddrSpace::<()>::new(start, len, page_size).err();
         assert_eq!(
             error,
             Some(SpaceError::BadSpace),
@@ -683,7 +683,7 @@ fn what_was_not_original_goes() {
         (4, 6, original(anonymous(Prot::NONE))),
         "equal once both are marked"
     );
-    space.unmap_non_original(|region| panic!("{region:?} is original"));
+    space.unmap_non_original(|region| -> () { panic!("{region:?} is original") });
     space.check();
 }
 

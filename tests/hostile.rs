@@ -63,7 +63,7 @@ impl Layout {
         ]
     }
 
-    fn space<S: RangeStore<Page, PageMapping>>(&self) -> AddrSpace<S> {
+    fn space<S: RangeStore<Page, PageMapping>>(&self) -> AddrSpace<(), S> {
         let mut space = AddrSpace::with_engine(self.start, self.len, PAGE).expect("valid bounds");
         for (start, end) in self.mapped() {
             let (addr, len) = (start.try_into().unwrap(), (end - start).try_into().unwrap());
@@ -190,7 +190,7 @@ fn intervals(regions: &[Region]) -> Vec<Interval> {
 /// A space on which one call at a time is tried.
 struct Trial<S> {
     layout: Layout,
-    space: AddrSpace<S>,
+    space: AddrSpace<(), S>,
     before: String,
     cases: usize,
 }
@@ -213,7 +213,7 @@ impl<S: RangeStore<Page, PageMapping>> Trial<S> {
     fn call<T: PartialEq + std::fmt::Debug>(
         &mut self,
         what: std::fmt::Arguments<'_>,
-        call: impl FnOnce(&mut AddrSpace<S>, &mut Vec<Region>) -> Result<T, SpaceError>,
+        call: impl FnOnce(&mut AddrSpace<(), S>, &mut Vec<Region>) -> Result<T, SpaceError>,
         expected: &Result<T, SpaceError>,
         (reported, mapped): (&[Interval], u128),
     ) {
@@ -472,7 +472,7 @@ fn every_page_size_with_every_bound() {
             for &len in &bounds {
                 let space = AddrSpace::new(start, len, page_size);
                 let what = format!("new({start:#x}, {len:#x}, {page_size:#x})");
-                if !ReferenceSpace::new_is_valid(start, len, page_size) {
+                if !ReferenceSpace::<()>::new_is_valid(start, len, page_size) {
                     assert_eq!(space.err(), Some(SpaceError::BadSpace), "{what}");
                     continue;
                 }

@@ -11,7 +11,7 @@ const BASE: u64 = 0x1_0000;
 const SIZE: u64 = 0x10_0000;
 const PAGE: u64 = 0x1000;
 
-type SmallSpace = AddrSpace<SortedVecStore<Page, PageMapping>>;
+type SmallSpace = AddrSpace<(), SortedVecStore<Page, PageMapping>>;
 type SmallMap = RangeMap<i32, i32, SortedVecStore<i32, i32>>;
 
 /// Tests that start with an empty map or space, each on both engines.
@@ -232,7 +232,7 @@ on_both_engines! {
 
 on_both_engines! {
     space_on_a_tree, space_on_a_sorted_vector,
-    AddrSpace::new(BASE, SIZE, PAGE).expect("valid bounds"),
+    AddrSpace::<()>::new(BASE, SIZE, PAGE).expect("valid bounds"),
     SmallSpace::with_engine(BASE, SIZE, PAGE).expect("valid bounds");
 
     fn the_example_of_the_readme(mm) {
@@ -322,7 +322,7 @@ on_both_engines! {
     }
 
     fn map_at_replaces_and_reports_the_old(mm) {
-        mm.map_at(page(1), PAGE, memory(1), |_| unreachable!("free")).expect("inside");
+        mm.map_at(page(1), PAGE, memory(1), |_| -> () { unreachable!("free") }).expect("inside");
         let mut old = Vec::new();
         mm.map_at(page(1), PAGE, memory(7), |region| old.push(brief(region))).expect("inside");
         assert_eq!(old, [(1, 1, 1)]);
@@ -356,7 +356,7 @@ on_both_engines! {
         mm.unmap(page(1), 5 * PAGE, |region| gone.push(brief(region))).expect("inside");
         assert_eq!(gone, [(1, 1, 1), (2, 1, 2), (5, 1, 3)]);
         assert!(mm.regions().map(brief).eq([(0, 1, 1), (6, 2, 3)]));
-        mm.unmap(page(1), 4 * PAGE, |_| unreachable!("a hole")).expect("holes are fine");
+        mm.unmap(page(1), 4 * PAGE, |_| -> () { unreachable!("a hole") }).expect("holes are fine");
     }
 
     fn unmap_and_protect_refuse_zero_lengths_and_misaligned_addresses(mm) {
@@ -416,7 +416,7 @@ on_both_engines! {
         mm.unmap_non_original(|region| gone.push(brief(region)));
         assert_eq!(gone, [(2, 1, 5), (8, 1, 1)]);
         assert!(mm.regions().map(brief).eq([(0, 2, 5), (4, 1, 1)]));
-        mm.unmap_non_original(|_| unreachable!("all that is left is original"));
+        mm.unmap_non_original(|_| -> () { unreachable!("all that is left is original") });
     }
 
     fn original_pages_that_were_replaced_do_not_come_back(mm) {
@@ -451,7 +451,7 @@ on_both_engines! {
 fn page_sizes_that_are_no_power_of_two_are_refused() {
     for page_size in [3000, 0] {
         assert_eq!(
-            AddrSpace::new(BASE, SIZE, page_size).err(),
+            AddrSpace::<()>::new(BASE, SIZE, page_size).err(),
             Some(SpaceError::BadSpace)
         );
     }

@@ -108,8 +108,18 @@ fn case<S>(name: &'static str, run: fn(&mut S, &mut Pieces) -> Result<(), AllocE
     Case { name, run }
 }
 
+/// A sink that stops when it has had so many pieces.
+fn stop(pieces: &mut Pieces, piece: Range<u64>, value: u8, last: usize) -> Result<(), ()> {
+    pieces.push((piece, value));
+    if pieces.items.len() == last {
+        return Err(());
+    }
+    Ok(())
+}
+
 fn cases<S: RangeStore<u64, u8>>() -> Vec<Case<S>> {
     let mut cases = edits();
+    cases.extend(stopping_edits());
     cases.extend(whole_stores());
     cases
 }
@@ -172,6 +182,49 @@ fn edits<S: RangeStore<u64, u8>>() -> Vec<Case<S>> {
         }),
         case("allocate what fits nowhere", |s, _| {
             s.try_allocate(&GapQuery::new(u64::MAX), 9).map(drop)
+        }),
+    ]
+}
+
+fn stopping_edits<S: RangeStore<u64, u8>>() -> Vec<Case<S>> {
+    vec![
+        case(
+            "insert_with over several, which can stop",
+            |s: &mut S, pieces| {
+                s.try_insert_with(41..75, 3, |piece, value| stop(pieces, piece, value, 999))
+                    .map(drop)
+            },
+        ),
+        case("insert_with inside one, which can stop", |s, pieces| {
+            s.try_insert_with(41..42, 3, |piece, value| stop(pieces, piece, value, 999))
+                .map(drop)
+        }),
+        case(
+            "insert_with over everything, which can stop",
+            |s, pieces| {
+                s.try_insert_with(0..9000, 3, |piece, value| stop(pieces, piece, value, 999))
+                    .map(drop)
+            },
+        ),
+        case("insert_with that stops", |s, pieces| {
+            s.try_insert_with(1..8001, 3, |piece, value| stop(pieces, piece, value, 3))
+                .map(drop)
+        }),
+        case("remove_with inside one, which can stop", |s, pieces| {
+            s.try_remove_with(41..42, |piece, value| stop(pieces, piece, value, 999))
+                .map(drop)
+        }),
+        case("remove_with that stops", |s, pieces| {
+            s.try_remove_with(1..8001, |piece, value| stop(pieces, piece, value, 4))
+                .map(drop)
+        }),
+        case("update that stops", |s, pieces| {
+            s.try_update(1..8001, |piece, value| {
+                let old = *value;
+                *value += 9;
+                stop(pieces, piece, old, 5)
+            })
+            .map(drop)
         }),
     ]
 }
@@ -290,7 +343,7 @@ fn empty_stores_maps_and_spaces_allocate_nothing() {
         let tree = BTreeStore::<u64, u8>::EMPTY;
         let vector = SortedVecStore::<u64, u8>::EMPTY;
         let map = RangeMap::<u64, u8>::new();
-        let space = AddrSpace::new(0, 1 << 40, 4096).expect("a space");
+        let space: AddrSpace = AddrSpace::new(0, 1 << 40, 4096).expect("a space");
         (tree.len(), vector.len(), map.len(), space.region_count())
     });
     assert!(!asked);
@@ -304,7 +357,7 @@ fn a_handful_of_entries_in_a_sorted_vector_allocates_nothing() {
 }
 
 /// Operations of a space that may need memory.
-type SpaceCall<S> = fn(&mut AddrSpace<S>, &mut Reports<Region>) -> Result<(), SpaceError>;
+type SpaceCall<S> = fn(&mut AddrSpace<(), S>, &mut Reports<Region>) -> Result<(), SpaceError>;
 
 fn space_calls<S: RangeStore<Page, PageMapping>>() -> Vec<(&'static str, SpaceCall<S>)> {
     const DATA: Mapping = Mapping::anonymous(Prot::WRITE, 7);
@@ -328,6 +381,20 @@ fn space_calls<S: RangeStore<Page, PageMapping>>() -> Vec<(&'static str, SpaceCa
         ("map_at", |s, regions| {
             s.map_at(0x1000, 0x1000, DATA, |region| regions.push(region))
         }),
+        ("map_at with a sink that can stop", |s, regions| {
+            let go_on = |region| -> Result<(), ()> {
+                regions.push(region);
+                Ok(())
+            };
+            s.map_at(0x1000, 0x1000, DATA, go_on).map(drop)
+        }),
+        ("update", |s, regions| {
+            let holes = gaptree::HolePolicy::Skip;
+            s.update(0x1000, 0x5000, holes, |region, mapping| {
+                regions.push(region);
+                mapping.flags = 9;
+            })
+        }),
         ("map_fixed_noreplace", |s, _| {
             s.map_fixed_noreplace(0x3000, 0x1000, DATA)
         }),
@@ -345,7 +412,7 @@ fn space_calls<S: RangeStore<Page, PageMapping>>() -> Vec<(&'static str, SpaceCa
 }
 
 /// A space with regions of three pages, each after a free page but the first.
-fn filled_space<S: RangeStore<Page, PageMapping>>(regions: u64) -> AddrSpace<S> {
+fn filled_space<S: RangeStore<Page, PageMapping>>(regions: u64) -> AddrSpace<(), S> {
     let mut space = AddrSpace::with_engine(0, 0x100_0000, 0x1000).expect("a space");
     for n in 0..regions {
         let data = Mapping::anonymous(Prot::READ, 0);
@@ -362,7 +429,7 @@ fn fail_in_every_call<S: RangeStore<Page, PageMapping>>() {
         for (name, call) in space_calls::<S>() {
             for point in 0.. {
                 let what = format!("{name}, {regions} regions, allocation {point} fails");
-                let mut space: AddrSpace<S> = filled_space(regions);
+                let mut space: AddrSpace<(), S> = filled_space(regions);
                 let before = space.to_string();
                 let mut reports = Reports::new();
                 let (result, failed) = failing_at(point, || call(&mut space, &mut reports));

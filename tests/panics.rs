@@ -121,10 +121,49 @@ fn filled<S: RangeStore<u16, Watched>>(entries: u16) -> S {
     store
 }
 
-fn cases<S: RangeStore<u16, Watched>>() -> Vec<Case<S>> {
-    fn case<S>(name: &'static str, range: Range<u16>, run: fn(&mut S)) -> Case<S> {
-        Case { name, range, run }
+fn case<S>(name: &'static str, range: Range<u16>, run: fn(&mut S)) -> Case<S> {
+    Case { name, range, run }
+}
+
+fn stopping_cases<S: RangeStore<u16, Watched>>() -> Vec<Case<S>> {
+    fn go_on(_: Range<u16>, _: Watched) -> Result<(), ()> {
+        visit(Code::Sink);
+        Ok(())
     }
+    fn stop_at_24(piece: Range<u16>, _: Watched) -> Result<(), ()> {
+        visit(Code::Sink);
+        if piece.start == 24 { Err(()) } else { Ok(()) }
+    }
+    vec![
+        case(
+            "insert_with over several, which can stop",
+            5..33,
+            |s: &mut S| {
+                s.insert_with(5..33, value(3), go_on).expect("it goes on");
+            },
+        ),
+        case("insert_with inside one, which can stop", 1..2, |s| {
+            s.insert_with(1..2, value(3), go_on).expect("it goes on");
+        }),
+        case("insert_with over everything, which stops", 0..500, |s| {
+            let _ = s.insert_with(0..500, value(0), stop_at_24);
+        }),
+        case("remove_with everything, which can stop", 0..500, |s| {
+            s.remove_with(0..500, go_on).expect("it goes on");
+        }),
+        case("remove_with everything, which stops", 0..500, |s| {
+            let _ = s.remove_with(0..500, stop_at_24);
+        }),
+        case("update that stops", 0..500, |s| {
+            let _ = s.update(0..500, |piece, old| {
+                *old = value(1);
+                stop_at_24(piece, value(2))
+            });
+        }),
+    ]
+}
+
+fn cases<S: RangeStore<u16, Watched>>() -> Vec<Case<S>> {
     fn sink(_: Range<u16>, _: Watched) {
         visit(Code::Sink);
     }
@@ -251,7 +290,7 @@ fn panic_everywhere<S: RangeStore<u16, Watched>>(
 fn panic_in_every_case<S: RangeStore<u16, Watched>>() {
     let mut points = [0; 4];
     for entries in [1, 3, 9, 60] {
-        for case in cases::<S>() {
+        for case in cases::<S>().into_iter().chain(stopping_cases()) {
             let codes = [Code::Sink, Code::Clone, Code::Eq, Code::Drop];
             for (points, code) in points.iter_mut().zip(codes) {
                 *points += panic_everywhere(&case, entries, code);

@@ -49,7 +49,7 @@ macro_rules! whole_domain {
                     let empty = start..end;
                     map.insert(empty.clone(), 'b');
                     map.remove(empty.clone());
-                    map.update(empty.clone(), |_, _| panic!("a piece of {empty:?}"));
+                    map.update(empty.clone(), |_, _| -> () { panic!("a piece of {empty:?}") });
                     assert!(!map.overlaps(empty.clone()) && map.gaps(empty.clone()).next().is_none());
                     assert_eq!(map.overlapping(empty.clone()).count(), 0, "{empty:?}");
                     assert_eq!(map.longest_gap(empty), None);

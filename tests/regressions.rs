@@ -57,7 +57,7 @@ fn addresses_beyond_the_end_are_outside() {
 fn a_space_that_wraps_is_refused() {
     for (start, len) in [(u64::MAX - PAGE + 1, 2 * PAGE), (1 << 63, (1 << 63) + PAGE)] {
         assert_eq!(
-            AddrSpace::new(start, len, PAGE).err(),
+            AddrSpace::<()>::new(start, len, PAGE).err(),
             Some(SpaceError::BadSpace)
         );
     }

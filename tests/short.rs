@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use gaptree::{BTreeStore, Page, PageMapping, SortedVecStore};
+use gaptree::{BTreeStore, Page, SortedVecStore};
 use reference::lockstep::{Compare, run_space, run_store};
 use reference::ops::{Input, SpaceOp, SpaceShape, StoreOp};
 
@@ -49,6 +49,6 @@ fn spaces_agree() {
         let shape = SpaceShape::decode(&mut input).expect("two bytes");
         let decode = || SpaceOp::decode(&shape, &mut input);
         let ops: Vec<SpaceOp> = std::iter::from_fn(decode).collect();
-        run_space::<SortedVecStore<Page, PageMapping>>(&shape, &ops, RARELY);
+        run_space::<u8, SortedVecStore<_, _>>(&shape, &ops, RARELY);
     }
 }

@@ -60,7 +60,7 @@ copies! {
 
 #[test]
 fn the_sorted_vector_knows_how_many_entries_are_left() {
-    let mut space = AddrSpace::<SortedVecStore<Page, PageMapping>>::with_engine(0, 1 << 20, 1)
+    let mut space = AddrSpace::<(), SortedVecStore<Page, PageMapping>>::with_engine(0, 1 << 20, 1)
         .expect("a space");
     let mut store = SortedVecStore::<u32, char>::new();
     for start in 0..100_u32 {

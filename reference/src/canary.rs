@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use gaptree::{AllocError, GapQuery, Key, Order, RangeStore, SortedVecStore};
+use gaptree::{AllocError, Flow, GapQuery, Key, Order, RangeStore, SortedVecStore};
 
 use crate::lockstep::{Compare, run_store};
 use crate::ops::{Input, StoreOp};
@@ -50,28 +50,28 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for Canary<K, V> {
         self.0.try_insert(range, value)
     }
 
-    fn try_insert_with(
+    fn try_insert_with<F: Flow>(
         &mut self,
         range: Range<K>,
         value: V,
-        sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
         self.0.try_insert_with(range, value, sink)
     }
 
-    fn try_remove_with(
+    fn try_remove_with<F: Flow>(
         &mut self,
         range: Range<K>,
-        sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
         self.0.try_remove_with(range, sink)
     }
 
-    fn try_update(
+    fn try_update<F: Flow>(
         &mut self,
         range: Range<K>,
-        f: impl FnMut(Range<K>, &mut V),
-    ) -> Result<(), AllocError> {
+        f: impl FnMut(Range<K>, &mut V) -> F,
+    ) -> Result<F, AllocError> {
         self.0.try_update(range, f)
     }
 

@@ -76,6 +76,12 @@ impl Geometry {
         self.start.wrapping_add(self.bytes(page.number()))
     }
 
+    /// Address and length in bytes of some pages.
+    #[inline]
+    pub(super) fn range(&self, pages: &Range<Page>) -> (u64, u64) {
+        (self.addr(pages.start), self.bytes(count(pages)))
+    }
+
     /// How many pages hold `len` bytes: rounded up.
     #[inline]
     pub(super) fn pages_for(&self, len: u64) -> Result<u64, SpaceError> {
@@ -120,7 +126,7 @@ impl Geometry {
 
     /// The part of `[addr, addr + len)` inside the space, in bytes from its
     /// start; both ends are equal if there is none.
-    fn clip(&self, addr: u64, len: u64) -> (u64, u64) {
+    pub(super) fn clip(&self, addr: u64, len: u64) -> (u64, u64) {
         let below = self.start.saturating_sub(addr);
         let low = addr.saturating_sub(self.start);
         let high = low.saturating_add(len.saturating_sub(below));

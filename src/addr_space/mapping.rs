@@ -49,10 +49,26 @@ pub enum OffsetRule {
 /// `MAP_SHARED`, the one flag that [`Display`](fmt::Display) shows.
 pub(crate) const MAP_SHARED: u32 = 1;
 
-/// What is mapped: protection, flags, file and offset. Adjacent pages with one
-/// mapping are one region.
+/// What is mapped: protection, flags, file and offset, and data of the caller's.
+/// Adjacent pages with one mapping are one region, which takes equal data too.
+///
+/// `T` is whatever the caller wants to know of a region: a file object, a name, a
+/// serial number. It is cloned where a region is cut, and compared where two meet.
+/// The default, `()`, takes no room and no time.
+///
+/// ```
+/// use std::rc::Rc;
+/// use gaptree::{AddrSpace, Mapping, Prot};
+///
+/// let file: Rc<str> = "libc.so.6".into();
+/// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+/// let code = Mapping::file(Prot::READ | Prot::EXEC, 0, 3, 0).with_data(file);
+/// space.map_at(0x2000, 0x4000, code, |_| ())?;
+/// space.unmap(0x3000, 0x1000, |gone| assert_eq!(&*gone.mapping.data, "libc.so.6"))?;
+/// # Ok::<(), gaptree::SpaceError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Mapping {
+pub struct Mapping<T = ()> {
     /// Access protection.
     pub prot: Prot,
     /// The caller's flags, uninterpreted (`MAP_SHARED` is shown as `s`).
@@ -64,9 +80,12 @@ pub struct Mapping {
     /// Whether the offset grows with the address.
     pub offset_rule: OffsetRule,
     /// Whether the pages belong to the state that
-    /// [`mark_original`](crate::AddrSpace::mark_original) recorded. Only that call
-    /// sets it: a mapping that is put in is never original, whatever it has here.
+    /// [`mark_original`](crate::AddrSpace::mark_original) recorded. Only that call and
+    /// [`update`](crate::AddrSpace::update) set it: a mapping that is put in is never
+    /// original, whatever it has here.
     pub original: bool,
+    /// The caller's own.
+    pub data: T,
 }
 
 impl Mapping {
@@ -81,6 +100,7 @@ impl Mapping {
             offset: 0,
             offset_rule,
             original: false,
+            data: (),
         }
     }
 
@@ -95,7 +115,71 @@ impl Mapping {
             offset,
             offset_rule,
             original: false,
+            data: (),
         }
+    }
+}
+
+impl<T> Mapping<T> {
+    /// The same with another protection.
+    #[must_use]
+    pub fn with_prot(self, prot: Prot) -> Self {
+        Self { prot, ..self }
+    }
+
+    /// The same with other flags.
+    #[must_use]
+    pub fn with_flags(self, flags: u32) -> Self {
+        Self { flags, ..self }
+    }
+
+    /// The same with another offset, in bytes.
+    #[must_use]
+    pub fn with_offset(self, offset: u64) -> Self {
+        Self { offset, ..self }
+    }
+
+    /// The same with other data, of any type.
+    #[must_use]
+    pub fn with_data<U>(self, data: U) -> Mapping<U> {
+        let Self {
+            prot,
+            flags,
+            fd,
+            offset,
+            offset_rule,
+            original,
+            data: _,
+        } = self;
+        Mapping {
+            prot,
+            flags,
+            fd,
+            offset,
+            offset_rule,
+            original,
+            data,
+        }
+    }
+
+    /// The mapping of what begins `distance` bytes further on: a linear offset
+    /// grows by that, modulo 2^64; everything else is the same.
+    #[must_use]
+    pub fn at(self, distance: u64) -> Self {
+        let offset = match self.offset_rule {
+            OffsetRule::Linear => self.offset.wrapping_add(distance),
+            OffsetRule::Verbatim => self.offset,
+        };
+        self.with_offset(offset)
+    }
+}
+
+impl<T: Clone> Mapping<&T> {
+    /// The same with a clone of the data.
+    #[must_use]
+    pub fn cloned(self) -> Mapping<T> {
+        let data = self.data.clone();
+        self.with_data(data)
     }
 }
 
@@ -106,16 +190,17 @@ impl Mapping {
 /// mapping share that number, so cutting one needs no arithmetic, and two
 /// adjacent mappings of one file share it exactly if they are contiguous.
 ///
-/// Three words, written whole, since it is copied often: a load stalls if two
-/// narrower stores have just written its halves.
+/// Three words and the data, written whole, since it is copied often: a load
+/// stalls if two narrower stores have just written its halves.
 #[derive(Clone, Copy, Debug)]
-pub struct PageMapping {
+pub struct PageMapping<T = ()> {
     /// A verbatim offset, or a linear one less its address.
     base: u64,
     /// The protection, and the flags in the high half.
     access: u64,
     /// The file, and in the high half [`LINEAR`] and [`ORIGINAL`].
     file: u64,
+    data: T,
 }
 
 /// Mark of a [`PageMapping`] whose offset is linear.
@@ -135,10 +220,10 @@ fn halves(word: u64) -> (u32, u32) {
     (word as u32, (word >> 32) as u32)
 }
 
-impl PageMapping {
+impl<T> PageMapping<T> {
     /// What to keep for `mapping` if it starts at `addr`; not original.
     #[inline]
-    pub(super) fn new(mapping: &Mapping, addr: u64) -> Self {
+    pub(super) fn new(mapping: Mapping<T>, addr: u64) -> Self {
         let Mapping {
             prot,
             flags,
@@ -146,7 +231,8 @@ impl PageMapping {
             offset,
             offset_rule,
             original: _,
-        } = *mapping;
+            data,
+        } = mapping;
         let mut file = u64::from(fd.cast_unsigned());
         let base = match offset_rule {
             OffsetRule::Linear => {
@@ -159,12 +245,24 @@ impl PageMapping {
             base,
             access: word(prot.0, flags),
             file,
+            data,
         }
     }
 
-    /// The mapping of a run of these pages that starts at `addr`.
+    /// [`new`](Self::new) for pages that are mapped already: original if `mapping` is.
     #[inline]
-    pub(super) fn at(self, addr: u64) -> Mapping {
+    pub(super) fn again(mapping: Mapping<T>, addr: u64) -> Self {
+        let original = mapping.original;
+        let mut value = Self::new(mapping, addr);
+        if original {
+            value.set_original();
+        }
+        value
+    }
+
+    /// The mapping of a run of these pages that starts at `addr`, without the data.
+    #[inline]
+    fn without_data(&self, addr: u64) -> Mapping {
         let (prot, flags) = halves(self.access);
         let (fd, _) = halves(self.file);
         let (offset, offset_rule) = if self.file & LINEAR == 0 {
@@ -179,7 +277,20 @@ impl PageMapping {
             offset,
             offset_rule,
             original: self.is_original(),
+            data: (),
         }
+    }
+
+    /// The mapping of a run of these pages that starts at `addr`.
+    #[inline]
+    pub(super) fn at(self, addr: u64) -> Mapping<T> {
+        self.without_data(addr).with_data(self.data)
+    }
+
+    /// [`at`](Self::at) with the data borrowed.
+    #[inline]
+    pub(super) fn view(&self, addr: u64) -> Mapping<&T> {
+        self.without_data(addr).with_data(&self.data)
     }
 
     #[inline]
@@ -194,31 +305,94 @@ impl PageMapping {
     }
 
     #[inline]
-    pub(super) fn is_original(self) -> bool {
+    pub(super) fn is_original(&self) -> bool {
         self.file & ORIGINAL != 0
     }
 }
 
-/// Without branches: neighbours often differ in one field only, and which one
-/// is hard to predict.
-impl PartialEq for PageMapping {
+/// Without branches, but for the data: neighbours often differ in one field only,
+/// and which one is hard to predict.
+impl<T: PartialEq> PartialEq for PageMapping<T> {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         (self.base ^ other.base) | (self.access ^ other.access) | (self.file ^ other.file) == 0
+            && self.data == other.data
     }
 }
 
-impl Eq for PageMapping {}
+impl<T: Eq> Eq for PageMapping<T> {}
 
 /// A run of pages with one mapping.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Region {
+pub struct Region<T = ()> {
     /// Address of the first byte.
     pub addr: u64,
     /// Length in bytes; `addr + len` can be 2^64.
     pub len: u64,
     /// The mapping, its offset that of the first byte.
-    pub mapping: Mapping,
+    pub mapping: Mapping<T>,
+}
+
+impl<T> Region<T> {
+    /// The address behind the last byte, or `None` where that is 2^64, which no
+    /// `u64` is.
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot};
+    ///
+    /// let mut space = AddrSpace::new(1 << 63, 1 << 63, 0x1000)?;
+    /// let data = Mapping::anonymous(Prot::READ, 0);
+    /// space.map_at(0u64.wrapping_sub(0x2000), 0x2000, data, |_| ())?;
+    /// let top = space.query(u64::MAX).unwrap();
+    /// assert_eq!(top.end(), None);
+    /// assert!(top.contains(u64::MAX));
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    #[must_use]
+    pub fn end(&self) -> Option<u64> {
+        self.addr.checked_add(self.len)
+    }
+
+    /// Whether the byte at `addr` is in it.
+    #[must_use]
+    pub fn contains(&self, addr: u64) -> bool {
+        addr >= self.addr && addr - self.addr < self.len
+    }
+
+    /// The mapping as that of a region which begins at `addr`, or `None` if the
+    /// byte at `addr` is not in this one.
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// space.map_at(0x2000, 0x4000, Mapping::file(Prot::READ, 0, 3, 0x1000), |_| ())?;
+    /// let region = space.query(0x4000).unwrap();
+    /// assert_eq!(region.mapping_at(0x4000).unwrap().offset, 0x3000);
+    /// assert_eq!(region.mapping_at(0x6000), None);
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    #[must_use]
+    pub fn mapping_at(&self, addr: u64) -> Option<Mapping<T>>
+    where
+        T: Clone,
+    {
+        self.contains(addr)
+            .then(|| self.mapping.clone().at(addr - self.addr))
+    }
+}
+
+impl<T: Clone> Region<&T> {
+    /// The same with a clone of the data.
+    #[must_use]
+    pub fn cloned(self) -> Region<T> {
+        let Self { addr, len, mapping } = self;
+        Region {
+            addr,
+            len,
+            mapping: mapping.cloned(),
+        }
+    }
 }
 
 /// Where [`AddrSpace::map_any`](crate::AddrSpace::map_any) puts a mapping.
@@ -268,7 +442,7 @@ pub enum HolePolicy {
 }
 
 /// A line as in `/proc/PID/maps`; a file is named by its number.
-impl fmt::Display for Region {
+impl<T> fmt::Display for Region<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Mapping {
             prot,

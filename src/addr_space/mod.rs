@@ -4,7 +4,7 @@
 //! pages and back, and no other file does; the store below keeps pages and
 //! knows nothing of bytes. [`placement`] turns a call without a fixed address
 //! into a question to the store. [`space`] is the type, [`calls`] has what
-//! changes it, [`regions`] what only looks.
+//! changes it, [`regions`] what only looks, [`views`] the iterators.
 
 mod calls;
 mod error;
@@ -14,11 +14,12 @@ mod page;
 mod placement;
 mod regions;
 mod space;
+mod views;
 
 pub use error::SpaceError;
 pub use mapping::{
     HolePolicy, MapOptions, Mapping, OffsetRule, PageMapping, Placement, Prot, Region,
 };
 pub use page::Page;
-pub use regions::Regions;
 pub use space::AddrSpace;
+pub use views::{Pieces, Regions, Segments, SpaceSegment};

@@ -75,7 +75,7 @@ impl Placer {
 
     /// The placement of a query: by its order, or by a draw from all starts
     /// that satisfy it.
-    pub(super) fn find<S: RangeStore<Page, PageMapping>>(
+    pub(super) fn find<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>>(
         &mut self,
         store: &S,
         query: &GapQuery<Page>,
@@ -90,7 +90,7 @@ impl Placer {
 
 /// The page of a hint that can be taken: page-aligned, inside window and space,
 /// aligned as asked, and free for the whole length.
-pub(super) fn free_hint<S: RangeStore<Page, PageMapping>>(
+pub(super) fn free_hint<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>>(
     store: &S,
     geometry: &Geometry,
     query: &GapQuery<Page>,
@@ -108,7 +108,7 @@ pub(super) fn free_hint<S: RangeStore<Page, PageMapping>>(
 /// [`DRAWS`] refusals it counts those that fit and draws one of them. The
 /// refusals do not depend on which start is drawn in the end, so the result is
 /// uniform all the same.
-fn draw<S: RangeStore<Page, PageMapping>>(
+fn draw<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>>(
     store: &S,
     query: &GapQuery<Page>,
     random: &mut SplitMix64,
@@ -134,7 +134,7 @@ fn draw<S: RangeStore<Page, PageMapping>>(
 
 /// The starts that satisfy `query`, gap by gap in ascending order; one descent
 /// for each gap that is long enough.
-fn fitting<S: RangeStore<Page, PageMapping>>(
+fn fitting<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>>(
     store: &S,
     query: &GapQuery<Page>,
 ) -> impl Iterator<Item = Starts> {

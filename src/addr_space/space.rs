@@ -1,5 +1,6 @@
 //! [`AddrSpace`] itself: what it consists of, how it is made, copied and checked.
 
+use core::marker::PhantomData;
 use core::ops::Range;
 
 use super::error::SpaceError;
@@ -22,6 +23,30 @@ use crate::store::RangeStore;
 /// sink: ascending, clipped to the range of the call, each piece with its own
 /// address and offset and its mapping from before the change.
 ///
+/// `T` is the caller's own data of a region, [`Mapping::data`]; none by default. A
+/// region that leaves the space is handed to the sink with its data.
+///
+/// # Sinks that stop
+/// A sink that returns `Result<(), E>` or `ControlFlow<B>` can stop the call, for
+/// instance because the host has refused: see [`Flow`](crate::Flow). Then what was
+/// reported before has happened, the region of the last report and everything behind
+/// it are as before, nothing is mapped, and totals are right. The call returns
+/// `Ok` with what the sink said: `space.unmap(addr, len, sink)??` passes both errors
+/// on.
+///
+/// ```
+/// use gaptree::{AddrSpace, Mapping, Prot};
+///
+/// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+/// space.map_at(0x2000, 0x1000, Mapping::anonymous(Prot::READ, 0), |_| ())?;
+/// space.map_at(0x4000, 0x1000, Mapping::anonymous(Prot::READ, 0), |_| ())?;
+/// let host_unmap = |addr| if addr == 0x4000 { Err("the host says no") } else { Ok(()) };
+/// let said = space.unmap(0, 0x10_0000, |region| host_unmap(region.addr))?;
+/// assert_eq!(said, Err("the host says no"));
+/// assert!(space.regions().map(|region| region.addr).eq([0x4000])); // as the host has it
+/// # Ok::<(), gaptree::SpaceError>(())
+/// ```
+///
 /// # Errors
 /// A call that returns an error has changed nothing and reported nothing, but
 /// for [`HolePolicy::StopAtHole`](crate::HolePolicy::StopAtHole). Where several errors apply, the first of this
@@ -41,18 +66,20 @@ use crate::store::RangeStore;
 /// # Panics
 /// None. If a sink panics, what was reported before it has happened, the piece
 /// of that report counts as removed (as unchanged, for
-/// [`protect`](Self::protect)), the rest is untouched, and totals are right.
+/// [`protect`](Self::protect) and [`update`](Self::update)), the rest is untouched, and
+/// totals are right.
 ///
 /// # What users ask
 /// | question | answer |
 /// |---|---|
-/// | Which comes first, the bookkeeping or the sink? | In [`map_at`](Self::map_at) and [`unmap`](Self::unmap) a piece is gone from the space when the sink hears of it; in [`protect`](Self::protect) it changes when the sink returns. The sink cannot look at the space. |
-/// | Can the sink stop the call? | No. What the host refuses must be set right afterwards. |
-/// | What allocates? | Only a call that changes regions, never once per region, and a copy. [`query`](Self::query), [`regions_in`](Self::regions_in), [`check_access`](Self::check_access), [`gaps`](Self::gaps) and their iterators never do. |
+/// | Which comes first, the bookkeeping or the sink? | The sink cannot look at the space, so it makes no difference but after a panic: in [`map_at`](Self::map_at) and [`unmap`](Self::unmap) the piece counts as gone, in [`protect`](Self::protect) and [`update`](Self::update) as unchanged. |
+/// | Can the sink stop the call? | Yes: see above. |
+/// | What allocates? | Only a call that changes regions, never once per region, and a copy. Whatever takes `&self` never does: queries, access checks, iterators. They clone the data of a region, whose `Clone` may allocate; [`query_ref`](Self::query_ref), [`check_access_ref`](Self::check_access_ref) and [`borrowed`](crate::Regions::borrowed) iterators do not even that. |
+/// | May a signal handler look? | If the handler cannot interrupt a call that changes the space. Look-ups take no lock and allocate nothing. |
 /// | Does growing a region allocate? | [`map_fixed_noreplace`](Self::map_fixed_noreplace) of the same mapping behind it needs no new region. It allocates only if the grown region reaches the next leaf of the tree and its own leaf is full. |
 /// | What does a copy cost? | [`try_clone`](Self::try_clone) is O(n). A copy goes on with the same random sequence as the original. |
-/// | How is `mremap` done? | Collect [`regions_in`](Self::regions_in) of the old range and clip each region to it; a linear offset grows by what is cut off in front. Then [`map_at`](Self::map_at) each at the new place and [`unmap`](Self::unmap) the old range. What is mapped anew is never [`original`](crate::Mapping::original). |
-/// | `brk`, `fork`, `mlock`, names? | `brk`: [`map_fixed_noreplace`](Self::map_fixed_noreplace) and [`unmap`](Self::unmap) at its end. `fork`: a copy. For `mlock` and names a mapping has no field: use bits of [`flags`](crate::Mapping::flags), or a [`RangeMap`](crate::RangeMap) beside the space. |
+/// | How is `mremap` done? | Collect the [`pieces`](Self::pieces) of the old range. Then [`map_at`](Self::map_at) each at the new place and [`unmap`](Self::unmap) the old range. What is mapped anew is never [`original`](crate::Mapping::original). |
+/// | `brk`, `fork`, `mlock`, names? | `brk`: [`map_fixed_noreplace`](Self::map_fixed_noreplace) and [`unmap`](Self::unmap) at its end. `fork`: a copy. `mlock`: [`update`](Self::update) sets a bit of [`flags`](crate::Mapping::flags). Names: [`data`](crate::Mapping::data). |
 ///
 /// # Complexity
 /// With `n` regions of which a call touches `k`: O(log n + k) with the default
@@ -72,15 +99,16 @@ use crate::store::RangeStore;
 /// # Ok::<(), gaptree::SpaceError>(())
 /// ```
 #[derive(Clone)]
-pub struct AddrSpace<S = BTreeStore<Page, PageMapping>> {
+pub struct AddrSpace<T = (), S = BTreeStore<Page, PageMapping<T>>> {
     pub(super) store: S,
     pub(super) geometry: Geometry,
     /// How many pages are mapped.
     pub(super) mapped: u64,
     pub(super) placer: Placer,
+    pub(super) data: PhantomData<T>,
 }
 
-impl AddrSpace {
+impl<T: Clone + PartialEq> AddrSpace<T> {
     /// An empty space of `len` bytes from address `start` on, placing at the
     /// lowest address that fits. Allocates nothing.
     ///
@@ -92,9 +120,9 @@ impl AddrSpace {
     /// ```
     /// use gaptree::{AddrSpace, SpaceError};
     ///
-    /// let top = AddrSpace::new(1 << 63, 1 << 63, 4096)?;
+    /// let top: AddrSpace = AddrSpace::new(1 << 63, 1 << 63, 4096)?;
     /// assert_eq!(top.size(), 1 << 63);
-    /// assert_eq!(AddrSpace::new(0, 10_000, 4096).err(), Some(SpaceError::BadSpace));
+    /// assert_eq!(AddrSpace::<()>::new(0, 10_000, 4096).err(), Some(SpaceError::BadSpace));
     /// # Ok::<(), SpaceError>(())
     /// ```
     pub fn new(start: u64, len: u64, page_size: u64) -> Result<Self, SpaceError> {
@@ -102,7 +130,7 @@ impl AddrSpace {
     }
 }
 
-impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
+impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> {
     /// [`new`](AddrSpace::new) on any engine.
     ///
     /// # Errors
@@ -111,7 +139,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
     /// ```
     /// use gaptree::{AddrSpace, Page, PageMapping, SortedVecStore, SpaceError};
     ///
-    /// type SmallSpace = AddrSpace<SortedVecStore<Page, PageMapping>>;
+    /// type SmallSpace = AddrSpace<(), SortedVecStore<Page, PageMapping>>;
     /// let space = SmallSpace::with_engine(0, 1 << 32, 4096)?;
     /// assert_eq!(space.region_count(), 0);
     /// # Ok::<(), SpaceError>(())
@@ -124,6 +152,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
             geometry,
             mapped: 0,
             placer,
+            data: PhantomData,
         })
     }
 
@@ -161,6 +190,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
             geometry,
             mapped,
             placer,
+            data,
             ..
         } = *self;
         Ok(Self {
@@ -168,6 +198,7 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
             geometry,
             mapped,
             placer,
+            data,
         })
     }
 
@@ -193,7 +224,11 @@ impl<S: RangeStore<Page, PageMapping>> AddrSpace<S> {
 
 /// The region that an entry of the store stands for.
 #[inline]
-pub(super) fn region(geometry: &Geometry, pages: &Range<Page>, value: PageMapping) -> Region {
+pub(super) fn region<T>(
+    geometry: &Geometry,
+    pages: &Range<Page>,
+    value: PageMapping<T>,
+) -> Region<T> {
     let addr = geometry.addr(pages.start);
     Region {
         addr,

@@ -7,10 +7,14 @@
 //! span, or else the one above. Room there is made first. A removal can only
 //! add to that room, and a merge leaves two slots free.
 
+use core::ops::Range;
+
 use super::edit::{Edit, Put};
-use super::node::{Inner, Leaf, each_kind};
+use super::node::{Inner, Leaf, Owned, each_kind};
 use super::tree::{BTreeStore, Root};
 use crate::alloc_error::AllocError;
+use crate::ask;
+use crate::flow::Flow;
 use crate::key::Key;
 use crate::ordinal::Ordinal;
 use crate::run::Run;
@@ -25,6 +29,9 @@ pub(super) struct EqualNeighbours<R> {
     /// The end of the one above.
     pub(super) above: Option<R>,
 }
+
+/// A leaf for an entry that replaces all others.
+type Spare<R, V, const LEAF: usize> = Option<Owned<Leaf<R, V, LEAF>>>;
 
 impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
     /// Puts an entry into the gap that is there; it joins no neighbour and there
@@ -85,27 +92,69 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         span: Span<K::Ordinal>,
         edit: &mut Edit<impl FnMut(Span<K::Ordinal>, V), Put<V, LEAF>>,
     ) -> Result<(), AllocError> {
-        let anchor = self
-            .entry_below(span.start)
-            .or_else(|| self.entry_above(span.end));
-        let mut spare = None;
-        match anchor.map(|(anchor, _)| anchor.end) {
-            // One slot is enough: only an entry strictly around the span would need
-            // two, and then the span touches one leaf.
-            Some(end) => self.ensure_room(end, 1)?,
-            None => spare = Some(Leaf::try_new()?),
-        }
+        let spare = self.make_room_at_anchor(span)?;
         self.remove_span(span, &mut Edit::new(self.len, &mut edit.visit))?;
-        if self.root.is_none() {
-            self.root = spare.map(Root::Leaf);
-        }
         let Some(value) = edit.put.value.take() else {
             debug_assert!(false, "the value is put in once");
             return Ok(());
         };
+        self.put_in_gap(span, value, spare);
+        Ok(())
+    }
+
+    /// An insertion whose sink can stop it.
+    pub(super) fn insert_asking<F: Flow>(
+        &mut self,
+        span: Span<K::Ordinal>,
+        value: V,
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
+        let spare = self.make_room_at_anchor(span)?;
+        let said = ask::remove_while(self, span.keys(), sink);
+        if !said.stops() {
+            self.put_in_gap(span, value, spare);
+        }
+        Ok(said)
+    }
+
+    /// A removal whose sink can stop it.
+    pub(super) fn remove_asking<F: Flow>(
+        &mut self,
+        span: Span<K::Ordinal>,
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
+        let below = self.entry_below(span.start);
+        if below.is_some_and(|(below, _)| below.end > span.end) {
+            self.ensure_room(span.start, 1)?;
+        }
+        Ok(ask::remove_while(self, span.keys(), sink))
+    }
+
+    /// Room for what replaces the span. Returns a leaf for it if all entries go.
+    fn make_room_at_anchor(
+        &mut self,
+        span: Span<K::Ordinal>,
+    ) -> Result<Spare<K::Ordinal, V, LEAF>, AllocError> {
+        let anchor = self
+            .entry_below(span.start)
+            .or_else(|| self.entry_above(span.end));
+        let Some((anchor, _)) = anchor else {
+            return Leaf::try_new().map(Some);
+        };
+        // An entry around the span becomes two as well.
+        let around = anchor.start < span.start && anchor.end > span.end;
+        self.ensure_room(anchor.end, 1 + usize::from(around))?;
+        Ok(None)
+    }
+
+    /// Makes a span that is free an entry, joined with its equal neighbours. The
+    /// room for it was made before, or is `spare`.
+    fn put_in_gap(&mut self, span: Span<K::Ordinal>, value: V, spare: Spare<K::Ordinal, V, LEAF>) {
+        if self.root.is_none() {
+            self.root = spare.map(Root::Leaf);
+        }
         let equal = self.equal_neighbours(span, &value);
         self.join(span, value, equal);
-        Ok(())
     }
 
     /// Puts an entry into the gap that the span is, joined with its equal

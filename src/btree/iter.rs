@@ -9,6 +9,7 @@ use core::slice;
 
 use super::node::{Children, Inner, Leaf, Owned};
 use super::tree::{BTreeStore, Root};
+use crate::flow::Flow;
 use crate::key::Key;
 use crate::ordinal::Ordinal;
 use crate::run::Run;
@@ -119,6 +120,41 @@ impl<'a, R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Cursor<'a, R, V, L
 impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     BTreeStore<K, V, LEAF, FANOUT>
 {
+    /// See [`RangeStore::walk`](crate::RangeStore::walk).
+    #[inline]
+    pub(super) fn walk_above<F: Flow>(
+        &self,
+        key: K::Ordinal,
+        mut f: impl FnMut(Span<K::Ordinal>, &V) -> F,
+    ) -> F {
+        let mut low = key;
+        loop {
+            let leaves = match &self.root {
+                None => return F::GO_ON,
+                Some(Root::Leaf(leaf)) => slice::from_ref(leaf),
+                Some(Root::Inner(inner)) => match inner.leaves_above(low) {
+                    Some(leaves) => leaves,
+                    None => return F::GO_ON,
+                },
+            };
+            let mut slot = K::Ordinal::rank_up_to_at_once(&leaves[0].ends, leaves[0].len(), low);
+            for leaf in leaves {
+                while let Some((span, value)) = leaf.entry(slot) {
+                    let said = f(span, value);
+                    if said.stops() {
+                        return said;
+                    }
+                    low = span.end;
+                    slot += 1;
+                }
+                slot = 0;
+            }
+            if let Some(Root::Leaf(_)) = self.root {
+                return F::GO_ON;
+            }
+        }
+    }
+
     /// The first entry that ends after `key`.
     #[inline]
     pub(super) fn entry_above(&self, key: K::Ordinal) -> Option<(Span<K::Ordinal>, &V)> {

@@ -56,6 +56,7 @@ use core::mem;
 use core::ops::Range;
 
 use crate::alloc_error::AllocError;
+use crate::flow::Flow;
 use crate::key::Key;
 use crate::ordinal::Ordinal;
 use crate::query::{Fit, GapQuery};
@@ -129,6 +130,11 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> Range
         )
     }
 
+    #[inline]
+    fn walk<F: Flow>(&self, key: K, mut f: impl FnMut(Range<K>, &V) -> F) -> F {
+        self.walk_above(key.to_ordinal(), |span, value| f(span.keys(), value))
+    }
+
     fn iter(&self) -> Entries<'_, K, V, LEAF, FANOUT> {
         self.overlapping(K::MIN..K::MAX)
     }
@@ -164,38 +170,50 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> Range
         self.insert_span(span, &mut Quiet::quiet(self.len, value))
     }
 
-    fn try_insert_with(
+    fn try_insert_with<F: Flow>(
         &mut self,
         range: Range<K>,
         value: V,
-        mut sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
+        mut sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
         let Some(span) = Span::of(&range) else {
-            return Ok(());
+            return Ok(F::GO_ON);
         };
-        let report = |piece: Span<_>, value| sink(piece.keys(), value);
-        self.insert_span(span, &mut Edit::reporting(self.len, value, report))
+        if F::CAN_STOP {
+            return self.insert_asking(span, value, sink);
+        }
+        let report = |piece: Span<_>, value| {
+            sink(piece.keys(), value);
+        };
+        self.insert_span(span, &mut Edit::reporting(self.len, value, report))?;
+        Ok(F::GO_ON)
     }
 
-    fn try_remove_with(
+    fn try_remove_with<F: Flow>(
         &mut self,
         range: Range<K>,
-        mut sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
+        mut sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
         let Some(span) = Span::of(&range) else {
-            return Ok(());
+            return Ok(F::GO_ON);
         };
-        let report = |piece: Span<_>, value| sink(piece.keys(), value);
-        self.remove_span(span, &mut Edit::new(self.len, report))
+        if F::CAN_STOP {
+            return self.remove_asking(span, sink);
+        }
+        let report = |piece: Span<_>, value| {
+            sink(piece.keys(), value);
+        };
+        self.remove_span(span, &mut Edit::new(self.len, report))?;
+        Ok(F::GO_ON)
     }
 
-    fn try_update(
+    fn try_update<F: Flow>(
         &mut self,
         range: Range<K>,
-        mut f: impl FnMut(Range<K>, &mut V),
-    ) -> Result<(), AllocError> {
+        mut f: impl FnMut(Range<K>, &mut V) -> F,
+    ) -> Result<F, AllocError> {
         let Some(span) = Span::of(&range) else {
-            return Ok(());
+            return Ok(F::GO_ON);
         };
         let change = |piece: Span<_>, value: &mut V| f(piece.keys(), value);
         self.update_span(span, &mut Edit::new(self.len, change))

@@ -10,6 +10,7 @@ use super::edit::{Edit, Refused};
 use super::node::{Children, Leaf};
 use super::tree::{BTreeStore, Root};
 use crate::alloc_error::AllocError;
+use crate::flow::Flow;
 use crate::guard::ScopeGuard;
 use crate::key::Key;
 use crate::ordinal::Ordinal;
@@ -28,12 +29,12 @@ struct Around<R> {
 
 impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
     /// Updates the pieces of the span if they touch no other leaf.
-    fn update(
+    fn update<F: Flow>(
         &mut self,
         span: Span<R>,
         around: Around<R>,
-        edit: &mut Edit<impl FnMut(Span<R>, &mut V)>,
-    ) -> Result<(), Refused> {
+        edit: &mut Edit<impl FnMut(Span<R>, &mut V) -> F>,
+    ) -> Result<F, Refused> {
         let touches_above = around.next_start.is_some_and(|start| span.end >= start);
         if self.touches_below(span.start, around.prev_end) || touches_above {
             return Err(Refused::Across);
@@ -41,25 +42,24 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
         if !self.has_room(2) && !self.has_room(self.slots_to_update(span)) {
             return Err(Refused::Full(Full));
         }
-        self.update_counted(span, edit);
-        Ok(())
+        Ok(self.update_counted(span, edit))
     }
 
     /// Updates the pieces of the span that touch no other leaf, up to the leaf's
-    /// last entry. Returns where that is, or `None` if there are none. There is
-    /// room.
-    fn update_inside(
+    /// last entry. Returns where that is, and whether to go on, or `None` if there
+    /// are none. There is room.
+    fn update_inside<F: Flow>(
         &mut self,
         span: Span<R>,
         around: Around<R>,
-        edit: &mut Edit<impl FnMut(Span<R>, &mut V)>,
-    ) -> Option<R> {
+        edit: &mut Edit<impl FnMut(Span<R>, &mut V) -> F>,
+    ) -> Option<(R, F)> {
         let stop = span.end.min(self.starts[self.len() - 1]);
         if self.touches_below(span.start, around.prev_end) || span.start >= stop {
             return None;
         }
-        self.update_counted(Span::new(span.start, stop), edit);
-        Some(stop)
+        let said = self.update_counted(Span::new(span.start, stop), edit);
+        Some((stop, said))
     }
 
     /// Whether the first entry is in a span from `start` and adjacent to what
@@ -72,10 +72,15 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
 
     /// Updates the pieces and keeps count of the entries.
     #[inline]
-    fn update_counted(&mut self, span: Span<R>, edit: &mut Edit<impl FnMut(Span<R>, &mut V)>) {
+    fn update_counted<F: Flow>(
+        &mut self,
+        span: Span<R>,
+        edit: &mut Edit<impl FnMut(Span<R>, &mut V) -> F>,
+    ) -> F {
         let before = self.len();
-        self.update_pieces(span, &mut edit.visit);
+        let said = self.update_pieces(span, &mut edit.visit);
         edit.len = edit.len + self.len() - before;
+        said
     }
 
     /// Gives a piece of one entry a value that no neighbour in another leaf has.
@@ -124,29 +129,28 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     BTreeStore<K, V, LEAF, FANOUT>
 {
     /// See [`RangeStore::update`](crate::RangeStore::update).
-    pub(super) fn update_span(
+    pub(super) fn update_span<F: Flow>(
         &mut self,
         span: Span<K::Ordinal>,
-        edit: &mut Edit<impl FnMut(Span<K::Ordinal>, &mut V)>,
-    ) -> Result<(), AllocError> {
+        edit: &mut Edit<impl FnMut(Span<K::Ordinal>, &mut V) -> F>,
+    ) -> Result<F, AllocError> {
         loop {
             let mut store = self.repaired_on_panic();
             let root = store.root.as_mut();
             let updated = match root.and_then(|root| root.leaf_to_update(span.start)) {
                 Some((leaf, around)) => leaf.update(span, around, edit),
-                None => Ok(()),
+                None => Ok(F::GO_ON),
             };
             store.defuse();
             match updated {
-                Ok(()) => {
+                Ok(said) => {
                     self.len = edit.len;
-                    return Ok(());
+                    return Ok(said);
                 }
                 Err(refused) => {
                     self.make_room_at_edges(span)?;
                     if refused == Refused::Across {
-                        self.update_across(span, edit);
-                        return Ok(());
+                        return Ok(self.update_across(span, edit));
                     }
                 }
             }
@@ -166,12 +170,13 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         Ok(())
     }
 
-    /// The pieces of the first leaf of the span that touch no other leaf.
-    fn update_inside(
+    /// The pieces of the first leaf of the span that touch no other leaf: where they
+    /// end, and whether to go on.
+    fn update_inside<F: Flow>(
         &mut self,
         span: Span<K::Ordinal>,
-        edit: &mut Edit<impl FnMut(Span<K::Ordinal>, &mut V)>,
-    ) -> Option<K::Ordinal> {
+        edit: &mut Edit<impl FnMut(Span<K::Ordinal>, &mut V) -> F>,
+    ) -> Option<(K::Ordinal, F)> {
         edit.len = self.len;
         let mut store = self.repaired_on_panic();
         let root = store.root.as_mut();
@@ -183,11 +188,11 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     }
 
     /// Leaf by leaf; the pieces at the border of two one by one.
-    fn update_across(
+    fn update_across<F: Flow>(
         &mut self,
         span: Span<K::Ordinal>,
-        edit: &mut Edit<impl FnMut(Span<K::Ordinal>, &mut V)>,
-    ) {
+        edit: &mut Edit<impl FnMut(Span<K::Ordinal>, &mut V) -> F>,
+    ) -> F {
         let mut pending = PendingJoin {
             store: self,
             at: None,
@@ -196,20 +201,26 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         let mut rest = span;
         while !rest.is_empty() {
             if pending.at.is_none()
-                && let Some(stop) = pending.store.update_inside(rest, edit)
+                && let Some((stop, said)) = pending.store.update_inside(rest, edit)
             {
+                if said.stops() {
+                    return said;
+                }
                 rest.start = stop;
                 continue;
             }
             let Some((entry, old)) = pending.store.entry_above(rest.start) else {
-                return;
+                break;
             };
             if entry.start >= rest.end {
-                return;
+                break;
             }
             let piece = entry.clip(rest);
             let mut value = value::part(old);
-            (edit.visit)(piece, &mut value);
+            let said = (edit.visit)(piece, &mut value);
+            if said.stops() {
+                return said;
+            }
             if value::is_unchanged(old, &value) {
                 pending.finish();
             } else {
@@ -217,6 +228,7 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
             }
             rest.start = piece.end;
         }
+        F::GO_ON
     }
 }
 

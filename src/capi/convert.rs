@@ -265,6 +265,7 @@ impl Space {
                 self.offsets
             },
             original: false,
+            data: (),
         }
     }
 

@@ -19,7 +19,7 @@ const SEED: u64 = 1;
 
 /// `AddrSpace` on an engine.
 #[derive(Clone)]
-pub struct Space<S>(AddrSpace<S>);
+pub struct Space<S>(AddrSpace<(), S>);
 
 impl<S> fmt::Debug for Space<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,6 +53,7 @@ fn mapping(value: Value) -> Mapping {
         offset: value.offset,
         offset_rule: OffsetRule::Verbatim,
         original: value.original,
+        data: (),
     }
 }
 

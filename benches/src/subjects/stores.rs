@@ -1,6 +1,6 @@
 //! Subjects: this library's engines and the reference, by their trait.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use gaptree::{BTreeStore, GapQuery, Order, Page, RangeStore, SortedVecStore};
 use reference::ReferenceStore;
@@ -81,6 +81,22 @@ macro_rules! store_subjects {
                         break;
                     }
                 }
+            }
+
+            #[inline]
+            fn check_access(&self, start: u64, end: u64, prot: u32) -> Option<u64> {
+                let mut good = start;
+                let _ = self.0.walk(page(start), |range, value| {
+                    if range.start.number() > good || value.prot & prot != prot {
+                        return ControlFlow::Break(());
+                    }
+                    good = range.end.number();
+                    if good >= end {
+                        return ControlFlow::Break(());
+                    }
+                    ControlFlow::Continue(())
+                });
+                (good < end).then_some(good)
             }
 
             #[inline]

@@ -17,7 +17,7 @@ const PRIVATE: u32 = 2;
 
 /// An address space that answers as the kernel does.
 pub(super) struct Linux<S> {
-    pub(super) space: AddrSpace<S>,
+    pub(super) space: AddrSpace<(), S>,
 }
 
 /// What is shown of a region.

@@ -1,7 +1,7 @@
 //! What operations report, and what holds when the code they report to
 //! panics: L7.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use gaptree::RangeStore;
@@ -15,6 +15,8 @@ pub(super) fn all<K: Position, S: RangeStore<K, char>>() {
     a_panicking_sink_keeps_what_was_not_reported::<K, S>();
     a_panicking_closure_keeps_the_piece_it_panicked_in::<K, S>();
     a_panic_among_many_pieces_keeps_the_rest::<K, S>();
+    a_sink_that_stops_keeps_the_piece_it_refused::<K, S>();
+    a_closure_that_stops_keeps_the_piece_it_refused::<K, S>();
 }
 
 /// Four entries, three of them adjacent.
@@ -219,5 +221,84 @@ fn a_panic_among_many_pieces_keeps_the_rest<K: Position, S: RangeStore<K, char>>
         // The store goes on working.
         s.insert(comb_key(0)..key(9), 'y');
         expect_lawful(&s);
+    }
+}
+
+/// A sink that says its piece's number when that is `last`.
+fn refuse<P>(pieces: &mut Vec<P>, piece: P, last: usize) -> Result<(), usize> {
+    pieces.push(piece);
+    if pieces.len() > last {
+        return Err(last);
+    }
+    Ok(())
+}
+
+fn a_sink_that_stops_keeps_the_piece_it_refused<K: Position, S: RangeStore<K, char>>() {
+    for range in RANGES {
+        let (_, taken) = removed(&range, u8::MAX);
+        let all: Vec<(Range<K>, char)> = taken
+            .iter()
+            .map(|(piece, value)| (keys(piece.clone()), *value))
+            .collect();
+        for (last, (refused, _)) in taken.iter().enumerate() {
+            let (left, _) = removed(&range, refused.start);
+            let mut pieces = Vec::new();
+            let mut s: S = store(&BEFORE);
+            let said = s.remove_with(keys(range.clone()), |piece, value| {
+                refuse(&mut pieces, (piece, value), last)
+            });
+            assert_eq!(said, Err(last), "remove_with {range:?}");
+            assert_eq!(pieces, all[..=last], "remove_with {range:?}");
+            expect(&s, &left);
+            // The new value is not inserted, whatever neighbour it would join.
+            for value in ['a', 'b', 'c', 'z'] {
+                let mut pieces = Vec::new();
+                let mut s: S = store(&BEFORE);
+                let said = s.insert_with(keys(range.clone()), value, |piece, value| {
+                    refuse(&mut pieces, (piece, value), last)
+                });
+                assert_eq!(said, Err(last), "insert_with {range:?} {value}");
+                assert_eq!(pieces, all[..=last], "insert_with {range:?} {value}");
+                expect(&s, &left);
+            }
+        }
+        // A sink that could stop, and does not.
+        let (left, _) = removed(&range, u8::MAX);
+        let mut s: S = store(&BEFORE);
+        let said = s.remove_with(keys(range.clone()), |_, _| ControlFlow::<()>::Continue(()));
+        assert_eq!(said, ControlFlow::Continue(()));
+        expect(&s, &left);
+        let mut s: S = store(&BEFORE);
+        let said = s.insert_with(keys(range.clone()), 'z', |_, _| Ok::<(), ()>(()));
+        assert_eq!(said, Ok(()));
+        expect(&s, &with(left, (range, 'z')));
+    }
+}
+
+fn a_closure_that_stops_keeps_the_piece_it_refused<K: Position, S: RangeStore<K, char>>() {
+    for range in RANGES {
+        let (_, taken) = removed(&range, u8::MAX);
+        // All pieces become one value, which one of the neighbours may have.
+        for value in ['a', 'c', 'z'] {
+            for last in 0..taken.len() {
+                let mut expected: S = store(&BEFORE);
+                for (piece, _) in &taken[..last] {
+                    expected.insert(keys(piece.clone()), value);
+                }
+                let mut pieces = Vec::new();
+                let mut s: S = store(&BEFORE);
+                let said = s.update(keys(range.clone()), |piece, old| {
+                    *old = value;
+                    refuse(&mut pieces, piece, last)
+                });
+                assert_eq!(said, Err(last));
+                assert_eq!(pieces.len(), last + 1, "update {range:?}");
+                assert!(
+                    s.iter().eq(expected.iter()),
+                    "update {range:?} to {value}, up to piece {last}"
+                );
+                expect_lawful(&s);
+            }
+        }
     }
 }

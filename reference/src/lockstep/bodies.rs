@@ -11,7 +11,7 @@ use super::map::MapLockstep;
 use super::space::SpaceLockstep;
 use super::store::StoreLockstep;
 use crate::Position;
-use crate::ops::{Input, Sample, SpaceOp, SpaceShape, StoreOp};
+use crate::ops::{Input, Sample, Serial, Shared, SpaceOp, SpaceShape, StoreOp};
 
 /// The body of a target: runs the operations of an input in lockstep, on each
 /// of its engines, and says how many there were, each engine counted.
@@ -84,12 +84,12 @@ pub fn map_ops(data: &[u8], compare: Compare) -> u64 {
 ///
 /// # Panics
 /// Space and reference disagree.
-pub fn run_space<S: RangeStore<Page, PageMapping>>(
+pub fn run_space<T: Sample, S: RangeStore<Page, PageMapping<T>>>(
     shape: &SpaceShape,
     ops: &[SpaceOp],
     compare: Compare,
 ) -> u64 {
-    SpaceLockstep::<S>::new(shape).run(ops, compare)
+    SpaceLockstep::<T, S>::new(shape).run(ops, compare)
 }
 
 /// The body of the space target: two bytes choose the bounds, the rest is a
@@ -105,9 +105,9 @@ pub fn space_ops(data: &[u8], compare: Compare) -> u64 {
     };
     let decode = || SpaceOp::decode(&shape, &mut input);
     let ops: Vec<SpaceOp> = std::iter::from_fn(decode).collect();
-    run_space::<SortedVecStore<Page, PageMapping>>(&shape, &ops, compare)
-        + run_space::<BTreeStore<Page, PageMapping, 4, 4>>(&shape, &ops, compare)
-        + run_space::<BTreeStore<Page, PageMapping>>(&shape, &ops, compare)
+    run_space::<Serial, SortedVecStore<_, _>>(&shape, &ops, compare)
+        + run_space::<Shared, BTreeStore<_, _, 4, 4>>(&shape, &ops, compare)
+        + run_space::<(), BTreeStore<_, _>>(&shape, &ops, compare)
 }
 
 /// The body of the target of the C interface: as [`space_ops`], in C's terms;

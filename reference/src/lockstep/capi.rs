@@ -5,8 +5,7 @@ use std::panic::resume_unwind;
 use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Region, SpaceError};
 
 use super::c_space::{CSpace, Failure, Outcome};
-use super::driver::{Lockstep, Mismatch, Stop, same};
-use super::space::{Reported, reported};
+use super::driver::{Lockstep, Mismatch, Reported, Stop, collect, same};
 use crate::ReferenceSpace;
 use crate::ops::{SpaceOp, SpaceShape};
 
@@ -17,8 +16,8 @@ pub(super) struct CapiLockstep {
 }
 
 /// What C is told of a result.
-fn told(result: Result<(), SpaceError>) -> Outcome {
-    result.map_err(|error| match error {
+fn told<T>(result: Result<T, SpaceError>) -> Outcome {
+    result.map(drop).map_err(|error| match error {
         SpaceError::Exists => Failure::Exists,
         SpaceError::NoFreeRange | SpaceError::NotMapped | SpaceError::OutOfMemory => {
             Failure::NoMemory
@@ -29,7 +28,7 @@ fn told(result: Result<(), SpaceError>) -> Outcome {
 
 /// What C is told of a call whose callback may have panicked. If it has, C is
 /// told that the call was not valid, and nothing else.
-fn told_unless_stopped((regions, result): Reported) -> (Vec<Region>, Outcome) {
+fn told_unless_stopped((regions, result): Reported<Region, SpaceError>) -> (Vec<Region>, Outcome) {
     (regions, result.map_or(Err(Failure::Invalid), told))
 }
 
@@ -64,7 +63,7 @@ impl CapiLockstep {
     fn follow(
         &mut self,
         len: u64,
-        mapping: &Mapping,
+        mapping: Mapping<u8>,
         options: &MapOptions,
         map: impl FnOnce(&CSpace) -> Option<u64>,
     ) -> Result<(), Mismatch> {
@@ -73,7 +72,7 @@ impl CapiLockstep {
         let got = map(&self.subject);
         same("address that find_free promised", promised, got)?;
         if let Some(addr) = got {
-            let mapping = self.subject.mapping(*mapping);
+            let mapping = self.subject.mapping(mapping.with_data(()));
             let mapped = self.oracle.map_fixed_noreplace(addr, len, mapping);
             same("following it", Ok(()), mapped)?;
         }
@@ -139,8 +138,8 @@ impl CapiLockstep {
                     hint,
                     ..MapOptions::default()
                 });
-                self.follow(len, &mapping, &options, |subject| {
-                    subject.map_any(options.hint, len, &mapping)
+                self.follow(len, mapping, &options, |subject| {
+                    subject.map_any(options.hint, len, &mapping.with_data(()))
                 })
             }
             SpaceOp::MapAnyWith {
@@ -149,8 +148,8 @@ impl CapiLockstep {
                 options,
             } => {
                 let options = askable(&options);
-                self.follow(len, &mapping, &options, |subject| {
-                    subject.map_any_with(len, &mapping, &options)
+                self.follow(len, mapping, &options, |subject| {
+                    subject.map_any_with(len, &mapping.with_data(()), &options)
                 })
             }
             _ => Ok(()),
@@ -175,21 +174,22 @@ impl CapiLockstep {
                 mapping,
                 call,
             } => {
-                let mapping = subject.mapping(mapping);
-                let expected = reported(call, |sink| oracle.map_at(addr, len, mapping, sink));
+                let mapping = subject.mapping(mapping.with_data(()));
+                let expected =
+                    collect::<_, _, ()>(call, |sink| oracle.map_at(addr, len, mapping, sink));
                 let (regions, result) = told_unless_stopped(expected);
                 let got = collected(call.stop, |sink| subject.map_at(addr, len, &mapping, sink));
                 let expected = (regions, result.is_ok().then_some(addr));
                 same("reported", expected, got)?;
             }
             SpaceOp::MapFixedNoreplace { addr, len, mapping } => {
-                let mapping = subject.mapping(mapping);
+                let mapping = subject.mapping(mapping.with_data(()));
                 let expected = told(oracle.map_fixed_noreplace(addr, len, mapping));
                 let got = subject.map_fixed_noreplace(addr, len, &mapping);
                 same("result", expected, got)?;
             }
             SpaceOp::Unmap { addr, len, call } => {
-                let expected = reported(call, |sink| oracle.unmap(addr, len, sink));
+                let expected = collect::<_, _, ()>(call, |sink| oracle.unmap(addr, len, sink));
                 let got = collected(call.stop, |sink| subject.unmap(addr, len, sink));
                 same("reported", told_unless_stopped(expected), got)?;
             }
@@ -201,12 +201,13 @@ impl CapiLockstep {
                 ..
             } => {
                 let skip = HolePolicy::Skip;
-                let expected = reported(call, |sink| oracle.protect(addr, len, prot, skip, sink));
+                let expected =
+                    collect::<_, _, ()>(call, |sink| oracle.protect(addr, len, prot, skip, sink));
                 let got = collected(call.stop, |sink| subject.protect(addr, len, prot, sink));
                 same("reported", told_unless_stopped(expected), got)?;
             }
             SpaceOp::UnmapNonOriginal(call) => {
-                let (expected, _) = reported(call, |sink| {
+                let (expected, _) = collect::<_, SpaceError, ()>(call, |sink| {
                     oracle.unmap_non_original(sink);
                     Ok(())
                 });

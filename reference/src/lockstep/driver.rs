@@ -2,7 +2,12 @@
 //! compared, and the message where they differ.
 
 use std::fmt::{Debug, Display, Write};
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use gaptree::Flow;
+
+use crate::ops::Call;
 
 /// Where subject and oracle disagree.
 #[derive(Debug)]
@@ -63,6 +68,83 @@ pub(super) fn stopped(call: impl FnOnce()) -> bool {
         Err(payload) => resume_unwind(payload),
     }
 }
+
+/// What a sink of one type says: where a [`Call`] is to end, it panics, or stops if
+/// it can.
+pub(super) trait Say: Flow {
+    /// At the piece of this index.
+    fn at(call: Call, index: usize) -> Self;
+
+    /// Where it stopped.
+    fn stopped_at(self) -> Option<usize>;
+}
+
+impl Say for () {
+    fn at(call: Call, index: usize) {
+        if call.stop == Some(index) {
+            resume_unwind(Box::new(Stop));
+        }
+    }
+
+    fn stopped_at(self) -> Option<usize> {
+        None
+    }
+}
+
+impl Say for ControlFlow<usize> {
+    fn at(call: Call, index: usize) -> Self {
+        if call.stop == Some(index) {
+            Self::Break(index)
+        } else {
+            Self::Continue(())
+        }
+    }
+
+    fn stopped_at(self) -> Option<usize> {
+        self.break_value()
+    }
+}
+
+/// More pieces than any operation has: it reports without end.
+const ENDLESS: usize = 100_000;
+
+/// What a call reported, and what it returned: where its sink stopped it, or why it
+/// was refused; nothing if the sink panicked.
+pub(super) type Reported<P, E> = (Vec<P>, Option<Result<Option<usize>, E>>);
+
+/// Runs an operation whose sink says `F`.
+pub(super) fn collect<P, E, F: Say>(
+    call: Call,
+    operation: impl FnOnce(&mut dyn FnMut(P) -> F) -> Result<F, E>,
+) -> Reported<P, E> {
+    let mut pieces = Vec::new();
+    let mut result = None;
+    stopped(|| {
+        let said = operation(&mut |piece| {
+            pieces.push(piece);
+            assert!(pieces.len() < ENDLESS, "it reports without end");
+            F::at(call, pieces.len() - 1)
+        });
+        result = Some(said.map(F::stopped_at));
+    });
+    (pieces, result)
+}
+
+/// [`collect`]s what an operation reports to a sink of the type that the call asks
+/// for.
+macro_rules! reported {
+    ($call:expr, |$sink:ident| $operation:expr) => {
+        if $call.can_stop {
+            $crate::lockstep::driver::collect::<_, _, std::ops::ControlFlow<usize>>(
+                $call,
+                |$sink| $operation,
+            )
+        } else {
+            $crate::lockstep::driver::collect::<_, _, ()>($call, |$sink| $operation)
+        }
+    };
+}
+pub(super) use reported;
 
 /// A subject and its oracle.
 pub(super) trait Lockstep {

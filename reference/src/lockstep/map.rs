@@ -5,7 +5,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-use gaptree::{AllocError, GapQuery, Gaps, RangeMap, RangeStore, Segment};
+use gaptree::{AllocError, Flow, GapQuery, Gaps, RangeMap, RangeStore, Segment};
 
 use super::driver::{Lockstep, Mismatch, same};
 use super::store::StoreLockstep;
@@ -87,20 +87,25 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> RangeStore<K, V> for AsStore<K
         self.0.insert(range, value);
     }
 
-    fn insert_with(&mut self, range: Range<K>, value: V, sink: impl FnMut(Range<K>, V)) {
-        self.0.insert_with(range, value, sink);
+    fn insert_with<F: Flow>(
+        &mut self,
+        range: Range<K>,
+        value: V,
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> F {
+        self.0.insert_with(range, value, sink)
     }
 
     fn remove(&mut self, range: Range<K>) {
         self.0.remove(range);
     }
 
-    fn remove_with(&mut self, range: Range<K>, sink: impl FnMut(Range<K>, V)) {
-        self.0.remove_with(range, sink);
+    fn remove_with<F: Flow>(&mut self, range: Range<K>, sink: impl FnMut(Range<K>, V) -> F) -> F {
+        self.0.remove_with(range, sink)
     }
 
-    fn update(&mut self, range: Range<K>, f: impl FnMut(Range<K>, &mut V)) {
-        self.0.update(range, f);
+    fn update<F: Flow>(&mut self, range: Range<K>, f: impl FnMut(Range<K>, &mut V) -> F) -> F {
+        self.0.update(range, f)
     }
 
     fn allocate(&mut self, query: &GapQuery<K>, value: V) -> Option<K> {
@@ -111,28 +116,28 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> RangeStore<K, V> for AsStore<K
         self.0.try_insert(range, value)
     }
 
-    fn try_insert_with(
+    fn try_insert_with<F: Flow>(
         &mut self,
         range: Range<K>,
         value: V,
-        sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
         self.0.try_insert_with(range, value, sink)
     }
 
-    fn try_remove_with(
+    fn try_remove_with<F: Flow>(
         &mut self,
         range: Range<K>,
-        sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
         self.0.try_remove_with(range, sink)
     }
 
-    fn try_update(
+    fn try_update<F: Flow>(
         &mut self,
         range: Range<K>,
-        f: impl FnMut(Range<K>, &mut V),
-    ) -> Result<(), AllocError> {
+        f: impl FnMut(Range<K>, &mut V) -> F,
+    ) -> Result<F, AllocError> {
         self.0.try_update(range, f)
     }
 

@@ -1,12 +1,11 @@
 //! Lockstep of an engine and [`ReferenceStore`].
 
 use std::marker::PhantomData;
-use std::ops::Range;
-use std::panic::resume_unwind;
+use std::ops::{ControlFlow, Range};
 
-use gaptree::{RangeStore, Segment};
+use gaptree::{AllocError, RangeStore, Segment};
 
-use super::driver::{Lockstep, Mismatch, Stop, same, stopped};
+use super::driver::{Lockstep, Mismatch, Reported, reported, same};
 use crate::ops::{Call, Sample, StoreOp};
 use crate::{Position, ReferenceStore};
 
@@ -17,29 +16,8 @@ pub(super) struct StoreLockstep<K, V, S> {
     values: PhantomData<V>,
 }
 
-/// What a sink was given, and whether it stopped the operation.
-type Reported<K> = (Vec<(Range<K>, u8)>, bool);
-
-/// More pieces than any operation has: it reports without end.
-const ENDLESS: usize = 100_000;
-
-/// The pieces that an operation reports to a sink that may stop it.
-fn reported<K: Position, V: Sample>(
-    call: Call,
-    operation: impl FnOnce(&mut dyn FnMut(Range<K>, V)),
-) -> Reported<K> {
-    let mut pieces = Vec::new();
-    let stop = stopped(|| {
-        operation(&mut |range, value| {
-            pieces.push((range, value.number()));
-            assert!(pieces.len() < ENDLESS, "it reports without end");
-            if call.stop == Some(pieces.len() - 1) {
-                resume_unwind(Box::new(Stop));
-            }
-        });
-    });
-    (pieces, stop)
-}
+/// What a sink or closure was given: keys, and the number of their value.
+type Pieces<K> = Reported<(Range<K>, u8), AllocError>;
 
 /// An entry with the number of its value.
 fn numbered<K, V: Sample>((range, value): (Range<K>, &V)) -> (Range<K>, u8) {
@@ -55,64 +33,74 @@ fn numbered_segment<K, V: Sample>(segment: Segment<'_, K, V>) -> (Range<K>, Opti
 }
 
 /// `insert_with`, plain or fallible, with everything it reports.
+#[expect(
+    clippy::unit_arg,
+    reason = "what a sink says is `()` in one of two expansions"
+)]
 fn insert_with<K: Position, V: Sample>(
     store: &mut impl RangeStore<K, V>,
     range: &Range<K>,
     value: u8,
     call: Call,
-) -> Reported<K> {
-    reported(call, |sink: &mut dyn FnMut(Range<K>, V)| {
+) -> Pieces<K> {
+    reported!(call, |sink| {
+        let (range, value) = (range.clone(), V::of(value));
+        let sink = |piece, value: V| sink((piece, value.number()));
         if call.fallible {
-            store
-                .try_insert_with(range.clone(), V::of(value), sink)
-                .expect("memory");
+            store.try_insert_with(range, value, sink)
         } else {
-            store.insert_with(range.clone(), V::of(value), sink);
+            Ok(store.insert_with(range, value, sink))
         }
     })
 }
 
 /// `remove_with`, plain or fallible, with everything it reports.
+#[expect(
+    clippy::unit_arg,
+    reason = "what a sink says is `()` in one of two expansions"
+)]
 fn remove_with<K: Position, V: Sample>(
     store: &mut impl RangeStore<K, V>,
     range: &Range<K>,
     call: Call,
-) -> Reported<K> {
-    reported(call, |sink: &mut dyn FnMut(Range<K>, V)| {
+) -> Pieces<K> {
+    reported!(call, |sink| {
+        let range = range.clone();
+        let sink = |piece, value: V| sink((piece, value.number()));
         if call.fallible {
-            store.try_remove_with(range.clone(), sink).expect("memory");
+            store.try_remove_with(range, sink)
         } else {
-            store.remove_with(range.clone(), sink);
+            Ok(store.remove_with(range, sink))
         }
     })
 }
 
-/// `update`, plain or fallible, with the pieces it calls its closure for. A
-/// stop comes after the value was changed, which must not have any effect.
+/// `update`, plain or fallible, with the pieces it calls its closure for. It stops
+/// or panics after the value was changed, which must not have any effect.
+#[expect(
+    clippy::unit_arg,
+    reason = "what a sink says is `()` in one of two expansions"
+)]
 fn update<K: Position, V: Sample>(
     store: &mut impl RangeStore<K, V>,
     range: &Range<K>,
     change: crate::ops::Change,
     call: Call,
-) -> Reported<K> {
-    let mut pieces = Vec::new();
-    let stop = stopped(|| {
+) -> Pieces<K> {
+    let mut index = 0;
+    reported!(call, |visit| {
         let f = |piece: Range<K>, value: &mut V| {
-            let (old, index) = (value.number(), pieces.len());
-            pieces.push((piece, old));
-            assert!(pieces.len() < ENDLESS, "it reports without end");
+            let old = value.number();
             *value = V::of(change.of(old, index));
-            if call.stop == Some(index) {
-                resume_unwind(Box::new(Stop));
-            }
+            index += 1;
+            visit((piece, old))
         };
         if call.fallible {
-            store.try_update(range.clone(), f).expect("memory");
+            store.try_update(range.clone(), f)
         } else {
-            store.update(range.clone(), f);
+            Ok(store.update(range.clone(), f))
         }
-    });
-    (pieces, stop)
+    })
 }
 
 /// Inserts or removes every stripe of a pattern.
@@ -176,6 +164,21 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> StoreLockstep<K, V, S> {
                 subject.overlaps(range.clone()),
             ),
             StoreOp::Overlapping(range, walk) => {
+                let above = oracle.iter().filter(|(entry, _)| entry.end > range.start);
+                let below = above.take_while(|(entry, _)| entry.start < range.end);
+                let mut walked = Vec::new();
+                let said = subject.walk(range.start, |entry, value| {
+                    if entry.start >= range.end {
+                        return ControlFlow::Break(());
+                    }
+                    walked.push(numbered((entry, value)));
+                    ControlFlow::Continue(())
+                });
+                same("walked", below.map(numbered).collect(), walked)?;
+                let beyond = oracle
+                    .iter()
+                    .any(|(entry, _)| entry.start >= range.end && entry.end > range.start);
+                same("stopped", beyond, said.is_break())?;
                 let expected = walk.take(oracle.overlapping(range.clone()).map(numbered));
                 let got = walk.take(subject.overlapping(range.clone()).map(numbered));
                 same("entries", expected, got)

@@ -1,7 +1,8 @@
 //! The oracle of address spaces: one slot a page, and loops over pages.
 
 use gaptree::{
-    HolePolicy, MapOptions, Mapping, OffsetRule, Page, Placement, Prot, Region, SpaceError,
+    Flow, HolePolicy, MapOptions, Mapping, OffsetRule, Page, Placement, Prot, Region, SpaceError,
+    SpaceSegment,
 };
 
 /// The number of addresses, 2^64.
@@ -13,21 +14,24 @@ const ADDRESSES: u128 = 1 << 64;
 /// Where `AddrSpace` picks an address, this offers every address that it may
 /// pick, [`places`](Self::places), and is told which one it was.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ReferenceSpace {
+pub struct ReferenceSpace<T = ()> {
     start: u128,
     page_size: u128,
     placement: Placement,
     /// What each page is mapped to, with the offset of the page itself.
-    pages: Vec<Option<Mapping>>,
+    pages: Vec<Option<Mapping<T>>>,
 }
 
 /// The regions of consecutive pages, given as (address, mapping).
-fn regions_of(pages: impl Iterator<Item = (u128, Mapping)>, page_size: u128) -> Vec<Region> {
-    let mut regions: Vec<Region> = Vec::new();
+fn regions_of<T: Clone + PartialEq>(
+    pages: impl Iterator<Item = (u128, Mapping<T>)>,
+    page_size: u128,
+) -> Vec<Region<T>> {
+    let mut regions: Vec<Region<T>> = Vec::new();
     for (addr, mapping) in pages {
         if let Some(last) = regions.last_mut()
             && u128::from(last.addr) + u128::from(last.len) == addr
-            && moved(last.mapping, u128::from(last.len)) == mapping
+            && moved(&last.mapping, u128::from(last.len)) == mapping
         {
             last.len = bytes(u128::from(last.len) + page_size);
             continue;
@@ -42,14 +46,14 @@ fn regions_of(pages: impl Iterator<Item = (u128, Mapping)>, page_size: u128) -> 
 }
 
 /// The mapping as it is `distance` bytes further on.
-fn moved(mapping: Mapping, distance: u128) -> Mapping {
+fn moved<T: Clone>(mapping: &Mapping<T>, distance: u128) -> Mapping<T> {
     let offset = match mapping.offset_rule {
         OffsetRule::Linear => (u128::from(mapping.offset) + distance) % ADDRESSES,
         OffsetRule::Verbatim => u128::from(mapping.offset),
     };
     Mapping {
         offset: bytes(offset),
-        ..mapping
+        ..mapping.clone()
     }
 }
 
@@ -58,7 +62,7 @@ fn bytes(wide: u128) -> u64 {
     u64::try_from(wide).expect("inside the space")
 }
 
-impl ReferenceSpace {
+impl<T: Clone + PartialEq> ReferenceSpace<T> {
     /// The most pages that a reference space may have.
     pub const MAX_PAGES: u64 = 1 << 20;
 
@@ -139,14 +143,6 @@ impl ReferenceSpace {
     /// Address of a page.
     fn addr(&self, index: usize) -> u128 {
         self.start + index as u128 * self.page_size
-    }
-
-    /// The page that contains an address.
-    fn index(&self, addr: u128) -> Option<usize> {
-        (0..self.pages.len()).find(|&i| {
-            let page = self.addr(i);
-            page <= addr && addr < page + self.page_size
-        })
     }
 
     /// A length rounded up to whole pages, in bytes.
@@ -230,37 +226,44 @@ impl ReferenceSpace {
     }
 
     /// The regions that some pages make up.
-    fn regions_of(&self, pages: &[usize]) -> Vec<Region> {
+    fn regions_of(&self, pages: &[usize]) -> Vec<Region<T>> {
         let mapped = pages
             .iter()
-            .filter_map(|&i| Some((self.addr(i), self.pages[i]?)));
+            .filter_map(|&i| Some((self.addr(i), self.pages[i].clone()?)));
         regions_of(mapped, self.page_size)
     }
 
     /// Maps pages, the offset that of the first one. New pages are not original.
-    fn set(&mut self, pages: &[usize], mapping: Mapping) {
+    fn set(&mut self, pages: &[usize], mapping: Mapping<T>) {
         let mapping = Mapping {
             original: false,
             ..mapping
         };
         for (n, &i) in pages.iter().enumerate() {
-            self.pages[i] = Some(moved(mapping, n as u128 * self.page_size));
+            self.pages[i] = Some(moved(&mapping, n as u128 * self.page_size));
         }
     }
 
     /// Unmaps pages, region by region, each before it is reported: a sink that
-    /// panics keeps what was not reported yet.
-    fn take(&mut self, pages: &[usize], mut sink: impl FnMut(Region)) {
+    /// panics keeps what was not reported yet, and one that stops that region too.
+    fn take<F: Flow>(&mut self, pages: &[usize], mut sink: impl FnMut(Region<T>) -> F) -> F {
         for region in self.regions_of(pages) {
-            for i in self.pages_of(&region) {
+            let pages = self.pages_of(&region);
+            let before = self.pages.clone();
+            for i in pages {
                 self.pages[i] = None;
             }
-            sink(region);
+            let said = sink(region);
+            if said.stops() {
+                self.pages = before;
+                return said;
+            }
         }
+        F::GO_ON
     }
 
     /// The pages of a region.
-    fn pages_of(&self, region: &Region) -> Vec<usize> {
+    fn pages_of(&self, region: &Region<T>) -> Vec<usize> {
         let (first, after) = (
             u128::from(region.addr),
             u128::from(region.addr) + u128::from(region.len),
@@ -273,17 +276,19 @@ impl ReferenceSpace {
     ///
     /// # Errors
     /// `ZeroLength`, `Misaligned`, `OutsideSpace`.
-    pub fn map_at(
+    pub fn map_at<F: Flow>(
         &mut self,
         addr: u64,
         len: u64,
-        mapping: Mapping,
-        sink: impl FnMut(Region),
-    ) -> Result<(), SpaceError> {
+        mapping: Mapping<T>,
+        sink: impl FnMut(Region<T>) -> F,
+    ) -> Result<F, SpaceError> {
         let pages = self.fixed(addr, len)?;
-        self.take(&pages, sink);
-        self.set(&pages, mapping);
-        Ok(())
+        let said = self.take(&pages, sink);
+        if !said.stops() {
+            self.set(&pages, mapping);
+        }
+        Ok(said)
     }
 
     /// Maps a range that is free.
@@ -294,7 +299,7 @@ impl ReferenceSpace {
         &mut self,
         addr: u64,
         len: u64,
-        mapping: Mapping,
+        mapping: Mapping<T>,
     ) -> Result<(), SpaceError> {
         let pages = self.fixed(addr, len)?;
         if pages.iter().any(|&i| self.pages[i].is_some()) {
@@ -308,15 +313,14 @@ impl ReferenceSpace {
     ///
     /// # Errors
     /// `ZeroLength`, `Misaligned`, `OutsideSpace`.
-    pub fn unmap(
+    pub fn unmap<F: Flow>(
         &mut self,
         addr: u64,
         len: u64,
-        sink: impl FnMut(Region),
-    ) -> Result<(), SpaceError> {
+        sink: impl FnMut(Region<T>) -> F,
+    ) -> Result<F, SpaceError> {
         let pages = self.fixed(addr, len)?;
-        self.take(&pages, sink);
-        Ok(())
+        Ok(self.take(&pages, sink))
     }
 
     /// Changes the protection of a range; reports what it was.
@@ -324,27 +328,47 @@ impl ReferenceSpace {
     /// # Errors
     /// `ZeroLength`, `Misaligned`, `OutsideSpace`; `NotMapped` for a hole that
     /// the policy does not pass over.
-    pub fn protect(
+    pub fn protect<F: Flow>(
         &mut self,
         addr: u64,
         len: u64,
         prot: Prot,
         holes: HolePolicy,
-        mut sink: impl FnMut(Region),
-    ) -> Result<(), SpaceError> {
+        mut sink: impl FnMut(Region<T>) -> F,
+    ) -> Result<F, SpaceError> {
+        self.update(addr, len, holes, |region, mapping| {
+            mapping.prot = prot;
+            sink(region)
+        })
+    }
+
+    /// Changes the mappings of a range, region by region as they were before.
+    ///
+    /// # Errors
+    /// As for `protect`.
+    pub fn update<F: Flow>(
+        &mut self,
+        addr: u64,
+        len: u64,
+        holes: HolePolicy,
+        mut change: impl FnMut(Region<T>, &mut Mapping<T>) -> F,
+    ) -> Result<F, SpaceError> {
         let pages = self.fixed(addr, len)?;
         let first_hole = pages.iter().position(|&i| self.pages[i].is_none());
         let (changed, result) = match (holes, first_hole) {
-            (HolePolicy::Skip, _) | (_, None) => (&pages[..], Ok(())),
+            (HolePolicy::Skip, _) | (_, None) => (&pages[..], Ok(F::GO_ON)),
             (HolePolicy::StopAtHole, Some(hole)) => (&pages[..hole], Err(SpaceError::NotMapped)),
             (HolePolicy::RequireMapped, Some(_)) => (&pages[..0], Err(SpaceError::NotMapped)),
         };
         for region in self.regions_of(changed) {
-            sink(region);
-            for i in self.pages_of(&region) {
-                if let Some(mapping) = &mut self.pages[i] {
-                    mapping.prot = prot;
-                }
+            let pages = self.pages_of(&region);
+            let mut mapping = region.mapping.clone();
+            let said = change(region, &mut mapping);
+            if said.stops() {
+                return Ok(said);
+            }
+            for (n, i) in pages.into_iter().enumerate() {
+                self.pages[i] = Some(moved(&mapping, n as u128 * self.page_size));
             }
         }
         result
@@ -352,12 +376,12 @@ impl ReferenceSpace {
 
     /// The region that contains an address, whole.
     #[must_use]
-    pub fn query(&self, addr: u64) -> Option<Region> {
-        let contains = |region: &Region| addr >= region.addr && addr - region.addr < region.len;
+    pub fn query(&self, addr: u64) -> Option<Region<T>> {
+        let contains = |region: &Region<T>| addr >= region.addr && addr - region.addr < region.len;
         self.regions().into_iter().find(contains)
     }
 
-    /// The first byte of a range that is not mapped or whose mapping is not
+    /// The first byte of a range that is not mapped or whose region is not
     /// allowed; the address after the last one is 0.
     ///
     /// # Errors
@@ -366,20 +390,82 @@ impl ReferenceSpace {
         &self,
         addr: u64,
         len: u64,
-        mut allow: impl FnMut(&Mapping) -> bool,
+        mut allow: impl FnMut(&Mapping<T>) -> bool,
     ) -> Result<(), u64> {
         let mut at = u128::from(addr);
         let end = at + u128::from(len);
         while at < end {
-            let page = self
-                .index(at)
-                .filter(|&i| self.pages[i].as_ref().is_some_and(&mut allow));
-            let Some(page) = page else {
+            let region = u64::try_from(at).ok().and_then(|at| self.query(at));
+            let Some(region) = region.filter(|region| allow(&region.mapping)) else {
                 return Err(bytes(at % ADDRESSES));
             };
-            at = self.addr(page) + self.page_size;
+            at = u128::from(region.addr) + u128::from(region.len);
         }
         Ok(())
+    }
+
+    /// The regions and gaps of the pages that share a byte with a range.
+    #[must_use]
+    pub fn segments(&self, addr: u64, len: u64) -> Vec<SpaceSegment<T>> {
+        let (low, high) = (u128::from(addr), u128::from(addr) + u128::from(len));
+        let touched: Vec<usize> = (0..self.pages.len())
+            .filter(|&i| low.max(self.addr(i)) < high.min(self.addr(i) + self.page_size))
+            .collect();
+        let mut segments: Vec<SpaceSegment<T>> = Vec::new();
+        for run in touched.chunk_by(|&a, &b| self.pages[a].is_some() == self.pages[b].is_some()) {
+            if self.pages[run[0]].is_some() {
+                segments.extend(self.regions_of(run).into_iter().map(SpaceSegment::Region));
+            } else {
+                segments.push(SpaceSegment::Gap {
+                    addr: bytes(self.addr(run[0])),
+                    len: bytes(run.len() as u128 * self.page_size),
+                });
+            }
+        }
+        segments
+    }
+
+    /// The regions among the segments of a range.
+    #[must_use]
+    pub fn pieces(&self, addr: u64, len: u64) -> Vec<Region<T>> {
+        let region = |segment| match segment {
+            SpaceSegment::Region(region) => Some(region),
+            SpaceSegment::Gap { .. } => None,
+        };
+        let segments = self.segments(addr, len).into_iter();
+        segments.filter_map(region).collect()
+    }
+
+    /// The gaps among the segments of a range, as address and length.
+    #[must_use]
+    pub fn gaps_in(&self, addr: u64, len: u64) -> Vec<(u64, u64)> {
+        let gap = |segment| match segment {
+            SpaceSegment::Region(_) => None,
+            SpaceSegment::Gap { addr, len } => Some((addr, len)),
+        };
+        self.segments(addr, len)
+            .into_iter()
+            .filter_map(gap)
+            .collect()
+    }
+
+    /// The gap that contains an address, whole.
+    #[must_use]
+    pub fn gap_at(&self, addr: u64) -> Option<(u64, u64)> {
+        let contains = |&(first, len): &(u64, u64)| addr >= first && addr - first < len;
+        self.gaps().into_iter().find(contains)
+    }
+
+    /// How many bytes of a range are mapped.
+    #[must_use]
+    pub fn mapped_bytes_in(&self, addr: u64, len: u64) -> u64 {
+        let (low, high) = (u128::from(addr), u128::from(addr) + u128::from(len));
+        let mapped = (0..self.pages.len()).filter(|&i| self.pages[i].is_some());
+        let shared = mapped.map(|i| {
+            let (first, after) = (self.addr(i), self.addr(i) + self.page_size);
+            high.min(after).saturating_sub(low.max(first))
+        });
+        bytes(shared.sum())
     }
 
     /// Marks everything that is mapped.
@@ -390,28 +476,32 @@ impl ReferenceSpace {
     }
 
     /// Unmaps and reports everything that is not marked.
-    pub fn unmap_non_original(&mut self, sink: impl FnMut(Region)) {
-        let unmarked = |&i: &usize| self.pages[i].is_some_and(|mapping| !mapping.original);
+    pub fn unmap_non_original<F: Flow>(&mut self, sink: impl FnMut(Region<T>) -> F) -> F {
+        let unmarked = |&i: &usize| {
+            self.pages[i]
+                .as_ref()
+                .is_some_and(|mapping| !mapping.original)
+        };
         let pages: Vec<usize> = (0..self.pages.len()).filter(unmarked).collect();
-        self.take(&pages, sink);
+        self.take(&pages, sink)
     }
 
     /// Unmaps everything; the placement stays.
     pub fn reset(&mut self) {
-        self.pages.fill(None);
+        self.pages.fill_with(|| None);
     }
 
     /// All regions, ascending.
     #[must_use]
-    pub fn regions(&self) -> Vec<Region> {
+    pub fn regions(&self) -> Vec<Region<T>> {
         self.regions_of(&(0..self.pages.len()).collect::<Vec<_>>())
     }
 
     /// The regions that share a byte with a range, whole.
     #[must_use]
-    pub fn regions_in(&self, addr: u64, len: u64) -> Vec<Region> {
+    pub fn regions_in(&self, addr: u64, len: u64) -> Vec<Region<T>> {
         let (low, high) = (u128::from(addr), u128::from(addr) + u128::from(len));
-        let shares_a_byte = |region: &Region| {
+        let shares_a_byte = |region: &Region<T>| {
             let (first, after) = (
                 u128::from(region.addr),
                 u128::from(region.addr) + u128::from(region.len),
@@ -424,20 +514,16 @@ impl ReferenceSpace {
     /// The maximal runs of free pages, as address and length.
     #[must_use]
     pub fn gaps(&self) -> Vec<(u64, u64)> {
-        let free: Vec<Option<Mapping>> = self
-            .pages
-            .iter()
-            .map(|page| page.is_none().then_some(Mapping::anonymous(Prot::NONE, 0)))
-            .collect();
-        let inverse = Self {
-            pages: free,
-            ..self.clone()
-        };
-        inverse
-            .regions()
-            .iter()
-            .map(|region| (region.addr, region.len))
-            .collect()
+        let mut gaps: Vec<(u128, u128)> = Vec::new();
+        for (i, page) in self.pages.iter().enumerate() {
+            match gaps.last_mut() {
+                _ if page.is_some() => {}
+                Some((addr, len)) if *addr + *len == self.addr(i) => *len += self.page_size,
+                _ => gaps.push((self.addr(i), self.page_size)),
+            }
+        }
+        let narrow = |(addr, len)| (bytes(addr), bytes(len));
+        gaps.into_iter().map(narrow).collect()
     }
 
     /// The number of regions.

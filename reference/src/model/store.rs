@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use gaptree::{AllocError, GapQuery, Order, RangeStore, Segment};
+use gaptree::{AllocError, Flow, GapQuery, Order, RangeStore, Segment};
 
 use super::Position;
 
@@ -206,45 +206,52 @@ impl<K: Position, V: Clone + PartialEq> RangeStore<K, V> for ReferenceStore<K, V
         self.try_insert_with(range, value, |_, _| ())
     }
 
-    fn try_insert_with(
+    fn try_insert_with<F: Flow>(
         &mut self,
         range: Range<K>,
         value: V,
-        sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
-        self.try_remove_with(range.clone(), sink)?;
-        if !range.is_empty() {
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
+        let said = self.try_remove_with(range.clone(), sink)?;
+        if !said.stops() && !range.is_empty() {
             self.put(range, value);
         }
-        Ok(())
+        Ok(said)
     }
 
-    fn try_remove_with(
+    fn try_remove_with<F: Flow>(
         &mut self,
         range: Range<K>,
-        mut sink: impl FnMut(Range<K>, V),
-    ) -> Result<(), AllocError> {
+        mut sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, AllocError> {
         while let Some((piece, value)) = self.take_piece(&range) {
-            sink(piece, value);
+            let said = sink(piece.clone(), value.clone());
+            if said.stops() {
+                self.put(piece, value);
+                return Ok(said);
+            }
         }
-        Ok(())
+        Ok(F::GO_ON)
     }
 
-    fn try_update(
+    fn try_update<F: Flow>(
         &mut self,
         range: Range<K>,
-        mut f: impl FnMut(Range<K>, &mut V),
-    ) -> Result<(), AllocError> {
+        mut f: impl FnMut(Range<K>, &mut V) -> F,
+    ) -> Result<F, AllocError> {
         let mut rest = range;
         while let Some((entry, value)) = self.overlapping(rest.clone()).next() {
             let piece = common(&entry, &rest);
             let mut value = value.clone();
-            f(piece.clone(), &mut value);
+            let said = f(piece.clone(), &mut value);
+            if said.stops() {
+                return Ok(said);
+            }
             rest.start = piece.end;
             self.take_piece(&piece);
             self.put(piece, value);
         }
-        Ok(())
+        Ok(F::GO_ON)
     }
 
     fn try_allocate(&mut self, query: &GapQuery<K>, value: V) -> Result<Option<K>, AllocError> {

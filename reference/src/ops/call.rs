@@ -60,18 +60,21 @@ impl fmt::Display for Walk {
 pub struct Call {
     /// Through the `try_` twin.
     pub fallible: bool,
-    /// The sink or closure panics at the piece of this index.
+    /// The sink or closure is of a type that can stop the call.
+    pub can_stop: bool,
+    /// The piece of this index is where it does, or else panics.
     pub stop: Option<usize>,
 }
 
 impl Call {
-    /// One byte: half of the calls are fallible, a quarter has a sink that
-    /// panics at one of the first eight pieces.
+    /// One byte: half of the calls are fallible, half have a sink that can stop; a
+    /// quarter does not go further than one of the first eight pieces.
     pub(super) fn decode(input: &mut Input<'_>) -> Option<Self> {
         let byte = input.byte()?;
         let stop = (byte >= 192).then_some(usize::from(byte >> 1 & 7));
         Some(Self {
             fallible: byte & 1 == 1,
+            can_stop: byte & 16 == 16,
             stop,
         })
     }
@@ -82,9 +85,11 @@ impl fmt::Display for Call {
         if self.fallible {
             f.write_str(" (fallible)")?;
         }
-        if let Some(stop) = self.stop {
-            write!(f, " (panics at piece {stop})")?;
+        match (self.stop, self.can_stop) {
+            (Some(stop), true) => write!(f, " (stops at piece {stop})"),
+            (Some(stop), false) => write!(f, " (panics at piece {stop})"),
+            (None, true) => f.write_str(" (can stop)"),
+            (None, false) => Ok(()),
         }
-        Ok(())
     }
 }

@@ -9,10 +9,12 @@
 
 mod call;
 mod input;
+mod sample;
 mod space;
 mod store;
 
 pub use call::{Call, Walk};
 pub use input::Input;
-pub use space::{SpaceOp, SpaceShape};
-pub use store::{Change, Sample, Scatter, StoreOp};
+pub use sample::{Sample, Serial, Shared};
+pub use space::{FieldChange, SpaceOp, SpaceShape};
+pub use store::{Change, Scatter, StoreOp};

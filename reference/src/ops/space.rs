@@ -6,6 +6,7 @@ use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot};
 
 use super::call::{Call, Walk};
 use super::input::Input;
+use super::sample::Sample;
 
 /// Bounds of a space, valid and small enough for one slot a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,7 +121,7 @@ impl SpaceShape {
 
     /// One of a few mappings; where it is linear, the offset that belongs to
     /// `addr` in one of three files, so that neighbours are often contiguous.
-    fn mapping(&self, addr: u64, input: &mut Input<'_>) -> Option<Mapping> {
+    fn mapping(&self, addr: u64, input: &mut Input<'_>) -> Option<Mapping<u8>> {
         let prot = Prot(input.pick(&[1, 3, 3, 0, 5, 7])?);
         let choice = input.byte()?;
         let flags = if choice & 1 == 1 { 2 } else { 1 };
@@ -136,7 +137,9 @@ impl SpaceShape {
             },
         };
         mapping.original = choice >= 250;
-        Some(mapping)
+        // Mostly the same data, so that neighbours join.
+        let data = [0, 0, 0, 1, 0, 2, 0, 0][usize::from(choice >> 5)];
+        Some(mapping.with_data(data))
     }
 
     fn options(&self, input: &mut Input<'_>) -> Option<MapOptions> {
@@ -172,12 +175,78 @@ impl SpaceShape {
     }
 }
 
+fn holes(input: &mut Input<'_>) -> Option<HolePolicy> {
+    input.pick(&[
+        HolePolicy::Skip,
+        HolePolicy::StopAtHole,
+        HolePolicy::RequireMapped,
+    ])
+}
+
 fn placement(input: &mut Input<'_>) -> Option<Placement> {
     Some(match input.byte()? {
         0..=89 => Placement::Lowest,
         90..=179 => Placement::Highest,
         seed => Placement::Random(u64::from(seed)),
     })
+}
+
+/// What an update does to every mapping it is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FieldChange {
+    /// Takes these bits of the protection away.
+    Take(u32),
+    /// Sets these flags.
+    Flags(u32),
+    /// Gives it the data of this number.
+    Data(u8),
+    /// Moves its offset on by so many bytes.
+    Offset(u64),
+    /// Changes what the offset means.
+    Rule(OffsetRule),
+    /// Makes it original, or not.
+    Original(bool),
+    /// Makes it one of another file.
+    File(i32),
+}
+
+impl FieldChange {
+    fn decode(page_size: u64, input: &mut Input<'_>) -> Option<Self> {
+        Some(match input.byte()? {
+            0..=49 => Self::Take(input.pick(&[1, 2, 4])?),
+            50..=99 => Self::Flags(input.pick(&[4, 1 << 31])?),
+            100..=149 => Self::Data(input.pick(&[0, 0, 1, 2])?),
+            150..=179 => {
+                Self::Offset(input.pick(&[0, page_size, 0_u64.wrapping_sub(page_size)])?)
+            }
+            180..=199 => Self::Rule(input.pick(&[OffsetRule::Linear, OffsetRule::Verbatim])?),
+            200..=229 => Self::Original(input.pick(&[true, false])?),
+            230..=255 => Self::File(input.pick(&[3, 4, -1, i32::MIN])?),
+        })
+    }
+
+    /// The data of the change; the same for all its mappings.
+    #[must_use]
+    pub fn data<T: Sample>(self) -> T {
+        T::of(if let Self::Data(number) = self {
+            number
+        } else {
+            0
+        })
+    }
+
+    /// Makes the change.
+    pub fn apply<T: Sample>(self, mapping: &mut Mapping<T>, data: &T) {
+        match self {
+            Self::Take(bits) => mapping.prot.0 &= !bits,
+            Self::Flags(bits) => mapping.flags |= bits,
+            Self::Data(_) => mapping.data = data.clone(),
+            Self::Offset(distance) => mapping.offset = mapping.offset.wrapping_add(distance),
+            Self::Rule(rule) => mapping.offset_rule = rule,
+            Self::Original(original) => mapping.original = original,
+            Self::File(fd) => mapping.fd = fd,
+        }
+    }
 }
 
 /// One operation on a space.
@@ -188,11 +257,11 @@ pub enum SpaceOp {
     MapAny {
         hint: Option<u64>,
         len: u64,
-        mapping: Mapping,
+        mapping: Mapping<u8>,
     },
     MapAnyWith {
         len: u64,
-        mapping: Mapping,
+        mapping: Mapping<u8>,
         options: MapOptions,
     },
     FindFree {
@@ -202,13 +271,13 @@ pub enum SpaceOp {
     MapAt {
         addr: u64,
         len: u64,
-        mapping: Mapping,
+        mapping: Mapping<u8>,
         call: Call,
     },
     MapFixedNoreplace {
         addr: u64,
         len: u64,
-        mapping: Mapping,
+        mapping: Mapping<u8>,
     },
     Unmap {
         addr: u64,
@@ -222,16 +291,47 @@ pub enum SpaceOp {
         holes: HolePolicy,
         call: Call,
     },
+    Update {
+        addr: u64,
+        len: u64,
+        holes: HolePolicy,
+        change: FieldChange,
+        call: Call,
+    },
     Query(u64),
     CheckAccess {
         addr: u64,
         len: u64,
         needs: Prot,
     },
+    CheckMapped {
+        addr: u64,
+        len: u64,
+    },
     RegionsIn {
         addr: u64,
         len: u64,
         walk: Walk,
+    },
+    Pieces {
+        addr: u64,
+        len: u64,
+        walk: Walk,
+    },
+    Segments {
+        addr: u64,
+        len: u64,
+        walk: Walk,
+    },
+    GapsIn {
+        addr: u64,
+        len: u64,
+        walk: Walk,
+    },
+    GapAt(u64),
+    MappedBytesIn {
+        addr: u64,
+        len: u64,
     },
     Regions(Walk),
     Gaps(Walk),
@@ -252,19 +352,17 @@ impl SpaceOp {
         }
     }
 
-    /// The operation of a byte up to 190, which places or changes a range.
-    fn decode_change(byte: u8, shape: &SpaceShape, input: &mut Input<'_>) -> Option<Self> {
-        let address = |input: &mut Input<'_>| shape.address(input);
-        let length = |input: &mut Input<'_>| shape.length(input);
+    /// The operation of a byte up to 70, which is about placing.
+    fn decode_placement(byte: u8, shape: &SpaceShape, input: &mut Input<'_>) -> Option<Self> {
         Some(match byte {
             0..=5 => Self::SetPlacement(placement(input)?),
             6..=35 => {
                 let hint = if input.byte()? & 1 == 1 {
-                    Some(address(input)?)
+                    Some(shape.address(input)?)
                 } else {
                     None
                 };
-                let len = length(input)?;
+                let len = shape.length(input)?;
                 Self::MapAny {
                     hint,
                     len,
@@ -272,17 +370,26 @@ impl SpaceOp {
                 }
             }
             36..=60 => {
-                let (len, options) = (length(input)?, shape.options(input)?);
+                let (len, options) = (shape.length(input)?, shape.options(input)?);
                 Self::MapAnyWith {
                     len,
                     mapping: shape.mapping(shape.start, input)?,
                     options,
                 }
             }
-            61..=70 => Self::FindFree {
-                len: length(input)?,
+            61.. => Self::FindFree {
+                len: shape.length(input)?,
                 options: shape.options(input)?,
             },
+        })
+    }
+
+    /// The operation of a byte up to 190, which places or changes a range.
+    fn decode_change(byte: u8, shape: &SpaceShape, input: &mut Input<'_>) -> Option<Self> {
+        let address = |input: &mut Input<'_>| shape.address(input);
+        let length = |input: &mut Input<'_>| shape.length(input);
+        Some(match byte {
+            0..=70 => Self::decode_placement(byte, shape, input)?,
             71..=105 => {
                 let (addr, len) = (address(input)?, length(input)?);
                 let mapping = shape.mapping(addr, input)?;
@@ -309,17 +416,32 @@ impl SpaceOp {
                     call: Call::decode(input)?,
                 }
             }
-            _ => Self::Protect {
+            156..=176 => Self::Protect {
                 addr: address(input)?,
                 len: length(input)?,
                 prot: Prot(input.pick(&[0, 1, 3, 5])?),
-                holes: input.pick(&[
-                    HolePolicy::Skip,
-                    HolePolicy::StopAtHole,
-                    HolePolicy::RequireMapped,
-                ])?,
+                holes: holes(input)?,
                 call: Call::decode(input)?,
             },
+            _ => Self::Update {
+                addr: address(input)?,
+                len: length(input)?,
+                holes: holes(input)?,
+                change: FieldChange::decode(shape.page_size, input)?,
+                call: Call::decode(input)?,
+            },
+        })
+    }
+
+    /// The operation of a byte from 216 to 233, which walks over a range.
+    fn decode_walk(byte: u8, shape: &SpaceShape, input: &mut Input<'_>) -> Option<Self> {
+        let (addr, len) = (shape.address(input)?, shape.length(input)?);
+        let walk = Walk(input.byte()?);
+        Some(match byte {
+            ..=221 => Self::RegionsIn { addr, len, walk },
+            222..=225 => Self::Pieces { addr, len, walk },
+            226..=229 => Self::Segments { addr, len, walk },
+            230.. => Self::GapsIn { addr, len, walk },
         })
     }
 
@@ -328,19 +450,24 @@ impl SpaceOp {
         let address = |input: &mut Input<'_>| shape.address(input);
         let length = |input: &mut Input<'_>| shape.length(input);
         Some(match byte {
-            ..=200 => Self::Query(address(input)?),
+            ..=197 => Self::Query(address(input)?),
+            198..=200 => Self::CheckMapped {
+                addr: address(input)?,
+                len: length(input)?,
+            },
             201..=215 => Self::CheckAccess {
                 addr: address(input)?,
                 len: length(input)?,
                 needs: Prot(input.pick(&[0, 1, 2])?),
             },
-            216..=230 => Self::RegionsIn {
+            216..=233 => Self::decode_walk(byte, shape, input)?,
+            234 => Self::GapAt(address(input)?),
+            235 => Self::MappedBytesIn {
                 addr: address(input)?,
                 len: length(input)?,
-                walk: Walk(input.byte()?),
             },
-            231..=235 => Self::Regions(Walk(input.byte()?)),
-            236..=240 => Self::Gaps(Walk(input.byte()?)),
+            236..=237 => Self::Regions(Walk(input.byte()?)),
+            238..=240 => Self::Gaps(Walk(input.byte()?)),
             241..=244 => Self::MarkOriginal,
             245..=248 => Self::UnmapNonOriginal(Call::decode(input)?),
             249 => Self::Reset,
@@ -350,7 +477,7 @@ impl SpaceOp {
 }
 
 /// A mapping on part of a line.
-struct Short<'a>(&'a Mapping);
+struct Short<'a>(&'a Mapping<u8>);
 
 impl fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -361,16 +488,45 @@ impl fmt::Display for Short<'_> {
             offset,
             offset_rule,
             original,
+            data,
         } = self.0;
         write!(
             f,
-            "prot {} flags {flags} fd {fd} offset {offset:#x} {offset_rule:?}",
+            "prot {} flags {flags} fd {fd} offset {offset:#x} {offset_rule:?} data {data}",
             prot.0
         )?;
         if *original {
             f.write_str(" original")
         } else {
             Ok(())
+        }
+    }
+}
+
+impl SpaceOp {
+    /// [`Display`](fmt::Display) of an operation that changes nothing.
+    fn write_question(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Query(addr) => write!(f, "query {addr:#x}"),
+            Self::CheckAccess { addr, len, needs } => {
+                write!(f, "check_access {addr:#x} len {len:#x} needs {}", needs.0)
+            }
+            Self::RegionsIn { addr, len, walk } => {
+                write!(f, "regions_in {addr:#x} len {len:#x} {walk}")
+            }
+            Self::CheckMapped { addr, len } => write!(f, "check_mapped {addr:#x} len {len:#x}"),
+            Self::Pieces { addr, len, walk } => write!(f, "pieces {addr:#x} len {len:#x} {walk}"),
+            Self::Segments { addr, len, walk } => {
+                write!(f, "segments {addr:#x} len {len:#x} {walk}")
+            }
+            Self::GapsIn { addr, len, walk } => write!(f, "gaps_in {addr:#x} len {len:#x} {walk}"),
+            Self::GapAt(addr) => write!(f, "gap_at {addr:#x}"),
+            Self::MappedBytesIn { addr, len } => {
+                write!(f, "mapped_bytes_in {addr:#x} len {len:#x}")
+            }
+            Self::Regions(walk) => write!(f, "regions {walk}"),
+            Self::Gaps(walk) => write!(f, "gaps {walk}"),
+            _ => Ok(()),
         }
     }
 }
@@ -423,19 +579,21 @@ impl fmt::Display for SpaceOp {
                     prot.0
                 )
             }
-            Self::Query(addr) => write!(f, "query {addr:#x}"),
-            Self::CheckAccess { addr, len, needs } => {
-                write!(f, "check_access {addr:#x} len {len:#x} needs {}", needs.0)
-            }
-            Self::RegionsIn { addr, len, walk } => {
-                write!(f, "regions_in {addr:#x} len {len:#x} {walk}")
-            }
-            Self::Regions(walk) => write!(f, "regions {walk}"),
-            Self::Gaps(walk) => write!(f, "gaps {walk}"),
+            Self::Update {
+                addr,
+                len,
+                holes,
+                change,
+                call,
+            } => write!(
+                f,
+                "update {addr:#x} len {len:#x} {change:?} {holes:?}{call}"
+            ),
             Self::MarkOriginal => f.write_str("mark_original"),
             Self::UnmapNonOriginal(call) => write!(f, "unmap_non_original{call}"),
             Self::Reset => f.write_str("reset"),
             Self::Clone(call) => write!(f, "clone{call}"),
+            question => question.write_question(f),
         }
     }
 }

@@ -9,35 +9,6 @@ use super::call::{Call, Walk};
 use super::input::Input;
 use crate::Position;
 
-/// A value that stands for a small number.
-pub trait Sample: Clone + PartialEq + fmt::Debug + 'static {
-    /// The value of a number.
-    fn of(number: u8) -> Self;
-    /// The number of the value.
-    fn number(&self) -> u8;
-}
-
-impl Sample for u8 {
-    fn of(number: u8) -> Self {
-        number
-    }
-
-    fn number(&self) -> u8 {
-        *self
-    }
-}
-
-/// A value that owns memory: a leak or a double drop of it shows.
-impl Sample for Box<u8> {
-    fn of(number: u8) -> Self {
-        Self::new(number)
-    }
-
-    fn number(&self) -> u8 {
-        **self
-    }
-}
-
 /// What an update does to the values it is given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {

@@ -72,7 +72,11 @@ pub(super) struct Rule {
 impl Rule {
     /// The options under which [`AddrSpace::find_free`] finds what the kernel
     /// takes; `None` if nothing is long enough.
-    pub(super) fn options<S>(&self, space: &AddrSpace<S>, request: Request) -> Option<MapOptions>
+    pub(super) fn options<S>(
+        &self,
+        space: &AddrSpace<(), S>,
+        request: Request,
+    ) -> Option<MapOptions>
     where
         S: RangeStore<Page, PageMapping>,
     {
@@ -97,7 +101,7 @@ impl Rule {
 
     /// The rule without huge pages: the hint if it is free, else the highest
     /// place below the base.
-    fn plain<S>(&self, space: &AddrSpace<S>, hint: Option<u64>, len: u64) -> Option<MapOptions>
+    fn plain<S>(&self, space: &AddrSpace<(), S>, hint: Option<u64>, len: u64) -> Option<MapOptions>
     where
         S: RangeStore<Page, PageMapping>,
     {
@@ -152,7 +156,7 @@ fn exactly(start: u64, len: u64) -> MapOptions {
 
 /// Where the room begins that memory growing downwards keeps free, if `end`
 /// reaches into it.
-fn guard<S>(space: &AddrSpace<S>, end: u64) -> Option<u64>
+fn guard<S>(space: &AddrSpace<(), S>, end: u64) -> Option<u64>
 where
     S: RangeStore<Page, PageMapping>,
 {

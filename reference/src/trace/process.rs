@@ -91,7 +91,7 @@ impl From<SpaceError> for Conflict {
 
 /// An address space and what else the kernel knows about its process.
 pub(super) struct Process<S> {
-    pub(super) space: AddrSpace<S>,
+    pub(super) space: AddrSpace<(), S>,
     /// The rule for addresses that the kernel chooses; `None` if the trace
     /// does not show where mappings end.
     rule: Option<Rule>,

@@ -241,7 +241,7 @@ const ENOUGH: Duration = Duration::from_millis(20);
 /// Looks an address up in both ways, which must agree with each other and with
 /// what the recorded program could do; counts the known exceptions.
 fn look_up<S>(
-    space: &AddrSpace<S>,
+    space: &AddrSpace<(), S>,
     fault: &Fault,
     next: Option<&Op>,
     exceptions: &mut Exceptions,
@@ -285,7 +285,7 @@ where
 
 /// Whether the next memory above grows downwards, so that a fault at `addr`
 /// extends it.
-fn grows_down_to<S>(space: &AddrSpace<S>, addr: u64) -> bool
+fn grows_down_to<S>(space: &AddrSpace<(), S>, addr: u64) -> bool
 where
     S: RangeStore<Page, PageMapping>,
 {
