@@ -1,9 +1,10 @@
 /* sandbox.c - memory calls of a guest, kept inside a region of real memory.
  *
  * The host reserves a region and keeps its books with the library. What the
- * guest asks for is decided there, and the callbacks make it real. Afterwards
- * the host restores the state in which the guest was loaded, and compares its
- * regions with the kernel's, /proc/self/maps: they must agree.
+ * guest asks for is decided there, and the callbacks make it real. If a real call
+ * is refused, the books stop where it stopped. Afterwards the host restores the
+ * state in which the guest was loaded, and compares its regions with the kernel's,
+ * /proc/self/maps: they must agree.
  *
  *     cargo xtask capi --prefix DIR
  *     cc examples/sandbox.c -IDIR/include DIR/lib/libmmap.a -o sandbox
@@ -12,6 +13,7 @@
 #define _DEFAULT_SOURCE
 #include <inttypes.h>
 #include <mmap_c.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,26 +34,34 @@ static void die(const char *what) {
   exit(1);
 }
 
-/* Real memory, where and as the books say. */
-static void make_real(uintptr_t addr, size_t len, int prot, int more_flags) {
+/* Any real call can be refused; to show that, one of them is: how many are answered
+ * before, or -1. */
+static int refuses_after = -1;
+
+static bool host_answers(void) {
+  return refuses_after < 0 || refuses_after-- > 0;
+}
+
+/* Real memory. */
+static bool host_map(uintptr_t addr, size_t len, int prot, int more_flags) {
   int flags = ANONYMOUS | MAP_FIXED | more_flags;
-  if (mmap((void *)addr, len, prot, flags, -1, 0) == MAP_FAILED)
-    die("mmap");
+  return host_answers() &&
+         mmap((void *)addr, len, prot, flags, -1, 0) != MAP_FAILED;
 }
 
 /* Of the region that is unmapped, only the reservation stays. */
-static void unmap_real(uintptr_t start, size_t len, struct MMapInfo info,
-                       void *udata) {
+static int host_unmap(uintptr_t start, size_t len, struct MMapInfo info,
+                      void *udata) {
   (void)info, (void)udata;
-  make_real(start, len, PROT_NONE, MAP_NORESERVE);
+  return !host_map(start, len, PROT_NONE, MAP_NORESERVE);
 }
 
 /* udata: the new protection. */
-static void protect_real(uintptr_t start, size_t len, struct MMapInfo info,
-                         void *udata) {
+static int host_protect(uintptr_t start, size_t len, struct MMapInfo info,
+                        void *udata) {
   int prot = *(int *)udata;
-  if (info.prot != prot && mprotect((void *)start, len, prot) != 0)
-    die("mprotect");
+  return info.prot != prot &&
+         !(host_answers() && mprotect((void *)start, len, prot) == 0);
 }
 
 static void create(struct Sandbox *box) {
@@ -64,25 +74,33 @@ static void create(struct Sandbox *box) {
     die("mmap_create");
 }
 
-/* The guest's mmap: anywhere if addr is 0, else exactly there. */
+/* The guest's mmap: anywhere if addr is 0, else exactly there.
+ *
+ * The books first, in a copy that counts only if the host agrees: one call of the
+ * host replaces whatever is there. */
 static uintptr_t guest_mmap(struct Sandbox *box, uintptr_t addr, size_t len,
                             int prot) {
+  struct MMapAddrSpace *next = mmap_copy(box->mm), *old = box->mm;
   uintptr_t at =
-      addr ? mmap_map_at(box->mm, addr, len, prot, ANONYMOUS, -1, 0, NULL, NULL)
-           : mmap_map_any(box->mm, 0, len, prot, ANONYMOUS, -1, 0);
-  if (at != FAILED)
-    make_real(at, len, prot, 0); /* replaces what is there */
+      addr ? mmap_map_at(next, addr, len, prot, ANONYMOUS, -1, 0, NULL, NULL)
+           : mmap_map_any(next, 0, len, prot, ANONYMOUS, -1, 0);
+  if (at == FAILED || !host_map(at, len, prot, 0)) {
+    mmap_destroy(next);
+    return FAILED;
+  }
+  box->mm = next;
+  mmap_destroy(old);
   return at;
 }
 
-static enum MMapError guest_munmap(struct Sandbox *box, uintptr_t addr,
-                                   size_t len) {
-  return mmap_unmap(box->mm, addr, len, unmap_real, NULL);
+/* The host, region by region, and the books as far as it goes. */
+static int guest_munmap(struct Sandbox *box, uintptr_t addr, size_t len) {
+  return mmap_unmap_until(box->mm, addr, len, host_unmap, NULL);
 }
 
-static enum MMapError guest_mprotect(struct Sandbox *box, uintptr_t addr,
-                                     size_t len, int prot) {
-  return mmap_protect(box->mm, addr, len, prot, protect_real, &prot);
+static int guest_mprotect(struct Sandbox *box, uintptr_t addr, size_t len,
+                          int prot) {
+  return mmap_protect_until(box->mm, addr, len, prot, host_protect, &prot);
 }
 
 static void expect(int ok, const char *what) {
@@ -178,11 +196,22 @@ static void compare(const struct Sandbox *box, const char *when) {
   expect(same, "they agree");
 }
 
+/* How many regions have a byte in [addr, addr + len). */
+static size_t regions_from(const struct Sandbox *box, uintptr_t addr, size_t len) {
+  size_t count = 0;
+  struct MMapRegion region = {0};
+  region.start = addr;
+  while (mmap_next_region(box->mm, &region, &region) && region.start < addr + len)
+    count++;
+  return count;
+}
+
 int main(void) {
   const int rw = PROT_READ | PROT_WRITE;
   struct Sandbox box;
   struct MMapTotals totals;
   uintptr_t text, data, stack, heap;
+  size_t regions;
   create(&box);
 
   /* What every guest starts with. */
@@ -210,8 +239,20 @@ int main(void) {
   expect(!mmap_check_access(box.mm, stack, PAGE, PROT_READ, NULL), "the guard page is not readable");
   compare(&box, "after the guest ran");
 
+  /* The host refuses in the middle, and the books say what it did. */
+  printf("\n");
+  regions = regions_from(&box, heap, 32 * PAGE);
+  refuses_after = 2;
+  expect(guest_munmap(&box, heap, 32 * PAGE) == MMAP_STOPPED, "the host refuses in the middle of munmap");
+  expect(regions_from(&box, heap, 32 * PAGE) + 2 == regions, "the books have let two regions go");
+  refuses_after = 0;
+  expect(guest_mmap(&box, data, 16 * PAGE, rw) == FAILED, "the host refuses to map");
+  refuses_after = -1;
+  compare(&box, "after the host refused");
+
   /* The next guest finds what the first one found. */
-  mmap_unmap_non_original(box.mm, unmap_real, NULL);
+  if (mmap_unmap_non_original_until(box.mm, host_unmap, NULL) != MMAP_OK)
+    die("restoring");
   compare(&box, "restored");
   mmap_totals(box.mm, &totals);
   printf("\n%zu regions, %zu of %zu KiB mapped\n", totals.regions,

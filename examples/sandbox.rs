@@ -1,9 +1,10 @@
 //! Memory calls of a guest, kept inside a region of real memory.
 //!
 //! The host reserves a region and keeps its books with [`AddrSpace`]. What the
-//! guest asks for is decided there, and the sinks make it real. Afterwards the
-//! host restores the state in which the guest was loaded, and compares its
-//! regions with the kernel's, `/proc/self/maps`: they must agree.
+//! guest asks for is decided there, and the sinks make it real. If a real call is
+//! refused, the books stop where it stopped. Afterwards the host restores the state
+//! in which the guest was loaded, and compares its regions with the kernel's,
+//! `/proc/self/maps`: they must agree.
 //!
 //! `cargo run --example sandbox`; `sandbox.c` does the same from C.
 
@@ -29,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 mod linux {
     use std::error::Error;
     use std::ffi::c_void;
+    use std::fmt;
     use std::fs;
     use std::io;
     use std::process;
@@ -46,39 +48,91 @@ mod linux {
     struct Sandbox {
         base: u64,
         space: AddrSpace,
+        host: Host,
     }
+
+    /// Why a call of the guest was refused.
+    #[derive(Debug)]
+    enum Refused {
+        /// By the books: nothing has changed.
+        Books(SpaceError),
+        /// By the host: books and host agree on what is done and what is not.
+        Host(io::Error),
+    }
+
+    impl From<SpaceError> for Refused {
+        fn from(error: SpaceError) -> Self {
+            Self::Books(error)
+        }
+    }
+
+    impl From<io::Error> for Refused {
+        fn from(error: io::Error) -> Self {
+            Self::Host(error)
+        }
+    }
+
+    impl fmt::Display for Refused {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match self {
+                Self::Books(error) => write!(f, "the books: {error}"),
+                Self::Host(error) => write!(f, "the host: {error}"),
+            }
+        }
+    }
+
+    impl Error for Refused {}
+
+    type Answer<T> = std::result::Result<T, Refused>;
 
     fn pointer(addr: u64) -> *mut c_void {
         ptr::with_exposed_provenance_mut(addr as usize)
     }
 
-    /// Real memory, where and as the books say.
-    ///
-    /// A sink cannot return an error, and books that are not true cannot be
-    /// kept: whatever fails ends the program.
-    fn make_real(region: &Region, prot: Prot, more_flags: i32) {
-        let (flags, prot) = (ANONYMOUS | libc::MAP_FIXED | more_flags, prot.0 as i32);
-        let (addr, len) = (pointer(region.addr), region.len as usize);
-        // SAFETY: the space lies in memory that was reserved for it, and no
-        // reference points there.
-        if unsafe { libc::mmap(addr, len, prot, flags, -1, 0) } == libc::MAP_FAILED {
-            panic!("mmap: {}", io::Error::last_os_error());
-        }
+    /// Real memory. Any of its calls can be refused; to show that, one of them is.
+    struct Host {
+        /// How many calls are answered before one is refused.
+        refuses_after: Option<u32>,
     }
 
-    /// Of the region that is unmapped, only the reservation stays.
-    fn unmap_real(region: Region) {
-        make_real(&region, Prot::NONE, libc::MAP_NORESERVE);
-    }
-
-    fn protect_real(old: &Region, prot: Prot) {
-        if old.mapping.prot == prot {
-            return;
+    impl Host {
+        fn answers(&mut self) -> io::Result<()> {
+            let left = self.refuses_after.take();
+            if left == Some(0) {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
+            self.refuses_after = left.map(|left| left - 1);
+            Ok(())
         }
-        let (addr, len) = (pointer(old.addr), old.len as usize);
-        // SAFETY: as in `make_real`.
-        if unsafe { libc::mprotect(addr, len, prot.0 as i32) } != 0 {
-            panic!("mprotect: {}", io::Error::last_os_error());
+
+        fn map(&mut self, addr: u64, len: u64, prot: Prot, more_flags: i32) -> io::Result<()> {
+            self.answers()?;
+            let (flags, prot) = (ANONYMOUS | libc::MAP_FIXED | more_flags, prot.0 as i32);
+            let (addr, len) = (pointer(addr), len as usize);
+            // SAFETY: the space lies in memory that was reserved for it, and no
+            // reference points there.
+            if unsafe { libc::mmap(addr, len, prot, flags, -1, 0) } == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(())
+        }
+
+        /// Of the region that is unmapped, only the reservation stays.
+        fn unmap(&mut self, region: &Region) -> io::Result<()> {
+            self.map(region.addr, region.len, Prot::NONE, libc::MAP_NORESERVE)
+        }
+
+        fn protect(&mut self, old: &Region, prot: Prot) -> io::Result<()> {
+            if old.mapping.prot == prot {
+                return Ok(());
+            }
+            self.answers()?;
+            let (addr, len) = (pointer(old.addr), old.len as usize);
+            // SAFETY: as in `map`.
+            if unsafe { libc::mprotect(addr, len, prot.0 as i32) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(())
         }
     }
 
@@ -109,41 +163,47 @@ mod linux {
             Ok(Self {
                 base,
                 space: AddrSpace::new(base, SIZE, PAGE)?,
+                host: Host {
+                    refuses_after: None,
+                },
             })
         }
 
         /// The guest's mmap: anywhere, or exactly at an address.
-        fn mmap(
-            &mut self,
-            addr: Option<u64>,
-            len: u64,
-            prot: Prot,
-        ) -> std::result::Result<u64, SpaceError> {
+        ///
+        /// The books first, in a copy that counts only if the host agrees: one call of
+        /// the host replaces whatever is there.
+        fn mmap(&mut self, addr: Option<u64>, len: u64, prot: Prot) -> Answer<u64> {
             let mapping = Mapping::anonymous(prot, ANONYMOUS as u32);
+            let mut next = self.space.try_clone()?;
             let addr = match addr {
-                Some(addr) => self
-                    .space
-                    .map_at(addr, len, mapping, |_| ())
-                    .map(|()| addr)?,
-                None => self.space.map_any(None, len, mapping)?,
+                Some(addr) => next.map_at(addr, len, mapping, |_| ()).map(|()| addr)?,
+                None => next.map_any(None, len, mapping)?,
             };
-            let region = Region { addr, len, mapping };
-            make_real(&region, prot, 0); // replaces what is there
+            self.host.map(addr, len, prot, 0)?;
+            self.space = next;
             Ok(addr)
         }
 
-        fn munmap(&mut self, addr: u64, len: u64) -> std::result::Result<(), SpaceError> {
-            self.space.unmap(addr, len, unmap_real)
+        /// The host, region by region, and the books as far as it goes.
+        fn munmap(&mut self, addr: u64, len: u64) -> Answer<()> {
+            let Self { space, host, .. } = self;
+            space.unmap(addr, len, |region| host.unmap(&region))??;
+            Ok(())
         }
 
-        fn mprotect(
-            &mut self,
-            addr: u64,
-            len: u64,
-            prot: Prot,
-        ) -> std::result::Result<(), SpaceError> {
-            let real = |old: Region| protect_real(&old, prot);
-            self.space.protect(addr, len, prot, HolePolicy::Skip, real)
+        fn mprotect(&mut self, addr: u64, len: u64, prot: Prot) -> Answer<()> {
+            let Self { space, host, .. } = self;
+            let real = |old: Region| host.protect(&old, prot);
+            space.protect(addr, len, prot, HolePolicy::Skip, real)??;
+            Ok(())
+        }
+
+        /// The state in which the guest was loaded.
+        fn restore(&mut self) -> Answer<()> {
+            let Self { space, host, .. } = self;
+            space.unmap_non_original(|region| host.unmap(&region))?;
+            Ok(())
         }
 
         /// The library's regions, as [`append`] has them.
@@ -249,13 +309,14 @@ mod linux {
         expect(read_only.is_ok(), "read-only around it");
         let replaced = sandbox.mmap(Some(heap + 4 * PAGE), 2 * PAGE, RW);
         expect(replaced.is_ok(), "replaced in place");
-        let outside = Err(SpaceError::OutsideSpace);
-        let above = sandbox.mmap(Some(base + SIZE + PAGE), PAGE, RW);
-        expect(above == outside, "nothing above the sandbox");
-        let below = sandbox.mmap(Some(base - PAGE), PAGE, RW);
-        expect(below == outside, "nothing below it");
-        let reaching = sandbox.mmap(Some(text), 2 * SIZE, RW);
-        expect(reaching == outside, "nothing that reaches out");
+        let mut outside = |addr: u64, len: u64, what: &str| {
+            let answer = sandbox.mmap(Some(addr), len, RW);
+            let refused = matches!(answer, Err(Refused::Books(SpaceError::OutsideSpace)));
+            expect(refused, what);
+        };
+        outside(base + SIZE + PAGE, PAGE, "nothing above the sandbox");
+        outside(base - PAGE, PAGE, "nothing below it");
+        outside(text, 2 * SIZE, "nothing that reaches out");
         let wrapping = sandbox.munmap(text, text.wrapping_neg());
         expect(wrapping.is_err(), "nothing that wraps");
         let allows = |prot: Prot| move |mapping: &Mapping| mapping.prot.contains(prot);
@@ -264,6 +325,29 @@ mod linux {
         let guard = sandbox.space.check_access(stack, PAGE, allows(Prot::READ));
         expect(guard == Err(stack), "the guard page is not readable");
         Ok(())
+    }
+
+    /// The guest unmaps all of its data and heap, and the host stops after two regions;
+    /// then it refuses to map at all.
+    fn refused(sandbox: &mut Sandbox, data: u64) -> Result<()> {
+        println!();
+        let heap = data + 4 * PAGE;
+        let regions = sandbox.space.pieces(heap, 32 * PAGE).count();
+        sandbox.host.refuses_after = Some(2);
+        let answer = sandbox.munmap(heap, 32 * PAGE);
+        expect(
+            matches!(answer, Err(Refused::Host(_))),
+            "the host refuses in the middle of munmap",
+        );
+        let left = sandbox.space.pieces(heap, 32 * PAGE).count();
+        expect(left + 2 == regions, "the books have let two regions go");
+        sandbox.host.refuses_after = Some(0);
+        let answer = sandbox.mmap(Some(data), 16 * PAGE, RW);
+        expect(
+            matches!(answer, Err(Refused::Host(_))),
+            "the host refuses to map",
+        );
+        sandbox.compare("after the host refused")
     }
 
     pub(crate) fn main() -> Result<()> {
@@ -282,8 +366,11 @@ mod linux {
         guest(&mut sandbox, text, data, stack)?;
         sandbox.compare("after the guest ran")?;
 
+        // The host refuses in the middle, and the books say what it did.
+        refused(&mut sandbox, data)?;
+
         // The next guest finds what the first one found.
-        sandbox.space.unmap_non_original(unmap_real);
+        sandbox.restore()?;
         sandbox.compare("restored")?;
         println!(
             "\n{} regions, {} of {} KiB mapped",

@@ -353,6 +353,47 @@ struct MMapTotals {
  */
 bool mmap_totals(const struct MMapAddrSpace *mm, struct MMapTotals *totals);
 
+/*
+ * A copy of a space: the same regions, placement, random sequence and meaning of
+ * offsets. To be destroyed like any other. NULL if there is no memory, for NULL, or
+ * for a busy space. O(n).
+ *
+ * With a copy a call can be taken back whole: change the copy, do the real thing,
+ * and keep whichever of the two is true.
+ */
+struct MMapAddrSpace *mmap_copy(const struct MMapAddrSpace *mm);
+
+/* ---------------------------------------------------------------------------
+ * Callbacks that stop, for instance because the real memory call was refused
+ * ------------------------------------------------------------------------ */
+
+/*
+ * Called with a region as an MMapUpdateFn is. 0 goes on; any other number stops the
+ * call. Then what was reported before has happened; this region and all behind it are
+ * as before, and nothing is mapped.
+ */
+typedef int (*MMapStopFn)(uintptr_t start, size_t len, struct MMapInfo info,
+                          void *udata);
+
+/* What a call returns that its callback has stopped. */
+#define MMAP_STOPPED 4
+
+/*
+ * The calls of the same name without _until, with a callback that can stop them.
+ *
+ * MMAP_OK, MMAP_STOPPED, MMAP_INVAL if a rule at the top refuses the call,
+ * MMAP_NOMEM, also from mmap_map_at_until, which does not return an address.
+ */
+int mmap_map_at_until(struct MMapAddrSpace *mm, uintptr_t addr, size_t len,
+                      int prot, int flags, int fd, int64_t offset,
+                      MMapStopFn ufn, void *udata);
+int mmap_unmap_until(struct MMapAddrSpace *mm, uintptr_t addr, size_t len,
+                     MMapStopFn ufn, void *udata);
+int mmap_protect_until(struct MMapAddrSpace *mm, uintptr_t addr, size_t len,
+                       int prot, MMapStopFn ufn, void *udata);
+int mmap_unmap_non_original_until(struct MMapAddrSpace *mm, MMapStopFn ufn,
+                                  void *udata);
+
 #ifdef __cplusplus
 }
 #endif

@@ -412,6 +412,7 @@ fn layout() -> String {
         ("MMAP_INVAL", MMapError::Inval as i32),
         ("MMAP_NOMEM", MMapError::Nomem as i32),
         ("MMAP_EXIST", capi::MMAP_EXIST),
+        ("MMAP_STOPPED", capi::MMAP_STOPPED),
         ("MMAP_PLACE_DEFAULT", capi::MMAP_PLACE_DEFAULT),
         ("MMAP_PLACE_LOWEST", capi::MMAP_PLACE_LOWEST),
         ("MMAP_PLACE_HIGHEST", capi::MMAP_PLACE_HIGHEST),

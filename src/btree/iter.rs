@@ -128,30 +128,29 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         mut f: impl FnMut(Span<K::Ordinal>, &V) -> F,
     ) -> F {
         let mut low = key;
-        loop {
-            let leaves = match &self.root {
-                None => return F::GO_ON,
-                Some(Root::Leaf(leaf)) => slice::from_ref(leaf),
-                Some(Root::Inner(inner)) => match inner.leaves_above(low) {
-                    Some(leaves) => leaves,
-                    None => return F::GO_ON,
-                },
-            };
-            let mut slot = K::Ordinal::rank_up_to_at_once(&leaves[0].ends, leaves[0].len(), low);
-            for leaf in leaves {
-                while let Some((span, value)) = leaf.entry(slot) {
-                    let said = f(span, value);
-                    if said.stops() {
-                        return said;
-                    }
-                    low = span.end;
-                    slot += 1;
+        while let Some(leaf) = self.leaf_above(low) {
+            let mut slot = K::Ordinal::rank_up_to_at_once(&leaf.ends, leaf.len(), low);
+            while let Some((span, value)) = leaf.entry(slot) {
+                let said = f(span, value);
+                if said.stops() {
+                    return said;
                 }
-                slot = 0;
+                low = span.end;
+                slot += 1;
             }
-            if let Some(Root::Leaf(_)) = self.root {
-                return F::GO_ON;
+            if matches!(self.root, Some(Root::Leaf(_))) {
+                break;
             }
+        }
+        F::GO_ON
+    }
+
+    /// The leaf of the first entry that ends after `key`; the only leaf in any case.
+    #[inline]
+    pub(super) fn leaf_above(&self, key: K::Ordinal) -> Option<&Leaf<K::Ordinal, V, LEAF>> {
+        match self.root.as_ref()? {
+            Root::Leaf(leaf) => Some(leaf),
+            Root::Inner(inner) => inner.leaf_above(key),
         }
     }
 

@@ -6,6 +6,7 @@
 //! pointers and so has no address that is wider.
 
 use core::ffi::c_int;
+use core::ops::ControlFlow;
 
 use crate::{
     AddrSpace, HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot, Region, SpaceError,
@@ -18,6 +19,9 @@ pub(super) const NO_ADDRESS: usize = usize::MAX;
 ///
 /// [`mmap_map_fixed_noreplace`]: super::mmap_map_fixed_noreplace
 pub const MMAP_EXIST: c_int = 3;
+
+/// `MMAP_STOPPED`: what a call returns that its callback has stopped.
+pub const MMAP_STOPPED: c_int = 4;
 
 /// How a call went: `enum MMapError`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -147,6 +151,14 @@ impl From<Result<(), SpaceError>> for MMapError {
             }
             Err(_) => Self::Inval,
         }
+    }
+}
+
+/// How a call went whose callback can stop it.
+fn told(result: Result<ControlFlow<()>, SpaceError>) -> c_int {
+    match result {
+        Ok(ControlFlow::Break(())) => MMAP_STOPPED,
+        result => MMapError::from(result.map(drop)) as c_int,
     }
 }
 
@@ -306,6 +318,17 @@ impl Space {
         mapped.map_or(NO_ADDRESS, |()| addr)
     }
 
+    pub(super) fn map_at_until(
+        &mut self,
+        addr: usize,
+        len: usize,
+        info: MMapInfo,
+        sink: impl FnMut(Region) -> ControlFlow<()>,
+    ) -> c_int {
+        let mapping = self.mapping(info);
+        told(self.inner.map_at(wide(addr), wide(len), mapping, sink))
+    }
+
     pub(super) fn map_fixed_noreplace(&mut self, addr: usize, len: usize, info: MMapInfo) -> c_int {
         let mapping = self.mapping(info);
         let (addr, len) = (wide(addr), wide(len));
@@ -317,6 +340,26 @@ impl Space {
 
     pub(super) fn unmap(&mut self, addr: usize, len: usize, sink: impl FnMut(Region)) -> MMapError {
         self.inner.unmap(wide(addr), wide(len), sink).into()
+    }
+
+    pub(super) fn unmap_until(
+        &mut self,
+        addr: usize,
+        len: usize,
+        sink: impl FnMut(Region) -> ControlFlow<()>,
+    ) -> c_int {
+        told(self.inner.unmap(wide(addr), wide(len), sink))
+    }
+
+    pub(super) fn protect_until(
+        &mut self,
+        addr: usize,
+        len: usize,
+        prot: c_int,
+        sink: impl FnMut(Region) -> ControlFlow<()>,
+    ) -> c_int {
+        let (addr, len, prot) = (wide(addr), wide(len), Prot(prot.cast_unsigned()));
+        told(self.inner.protect(addr, len, prot, HolePolicy::Skip, sink))
     }
 
     pub(super) fn protect(
@@ -390,6 +433,19 @@ impl Space {
 
     pub(super) fn unmap_non_original(&mut self, sink: impl FnMut(Region)) {
         self.inner.unmap_non_original(sink);
+    }
+
+    pub(super) fn unmap_non_original_until(
+        &mut self,
+        sink: impl FnMut(Region) -> ControlFlow<()>,
+    ) -> c_int {
+        told(Ok(self.inner.unmap_non_original(sink)))
+    }
+
+    /// A copy, or `None` if there is no memory for it.
+    pub(super) fn copy(&self) -> Option<Self> {
+        let inner = self.inner.try_clone().ok()?;
+        Some(Self { inner, ..*self })
     }
 
     pub(super) fn reset(&mut self) {

@@ -17,7 +17,8 @@ use alloc::alloc::alloc;
 use alloc::boxed::Box;
 use core::alloc::Layout;
 use core::cell::{Cell, UnsafeCell};
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
+use core::ops::ControlFlow;
 use core::panic::AssertUnwindSafe;
 use core::ptr;
 
@@ -38,6 +39,17 @@ pub struct MMapAddrSpace {
 /// it. The ABI says that it may unwind, so that this is defined.
 pub type MMapUpdateFn = Option<
     unsafe extern "C-unwind" fn(start: usize, len: usize, info: MMapInfo, udata: *mut c_void),
+>;
+
+/// What is called with each region that a call affects, and can stop the call by any
+/// number but 0; null for nothing. Of exceptions, as [`MMapUpdateFn`].
+pub type MMapStopFn = Option<
+    unsafe extern "C-unwind" fn(
+        start: usize,
+        len: usize,
+        info: MMapInfo,
+        udata: *mut c_void,
+    ) -> c_int,
 >;
 
 /// Moves a space to the heap; null if there is none, or no memory for it.
@@ -134,6 +146,27 @@ pub(super) unsafe fn sink(ufn: MMapUpdateFn, udata: *mut c_void) -> impl FnMut(R
             let (start, len, info) = piece(&region);
             // SAFETY: the promise made to `sink`.
             unsafe { ufn(start, len, info, udata) };
+        }
+    }
+}
+
+/// Calls `ufn` with every region that it is given, and stops where that says so.
+///
+/// # Safety
+/// As for [`sink`].
+pub(super) unsafe fn stopping_sink(
+    ufn: MMapStopFn,
+    udata: *mut c_void,
+) -> impl FnMut(Region) -> ControlFlow<()> {
+    move |region| {
+        let Some(ufn) = ufn else {
+            return ControlFlow::Continue(());
+        };
+        let (start, len, info) = piece(&region);
+        // SAFETY: the promise made to `stopping_sink`.
+        match unsafe { ufn(start, len, info, udata) } {
+            0 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
         }
     }
 }

@@ -26,13 +26,14 @@ mod handle;
 use core::ffi::{c_char, c_int, c_void};
 
 use convert::{NO_ADDRESS, Space};
-use handle::{bounds, change, create, destroy, input, output, read, read_to, sink};
+use handle::{bounds, change, create, destroy, input, output, read, read_to, sink, stopping_sink};
 
 pub use convert::{
     MMAP_EXIST, MMAP_OFFSETS_LINEAR, MMAP_OFFSETS_VERBATIM, MMAP_PLACE_DEFAULT, MMAP_PLACE_HIGHEST,
-    MMAP_PLACE_LOWEST, MMAP_PLACE_RANDOM, MMapError, MMapInfo, MMapOptions, MMapRegion, MMapTotals,
+    MMAP_PLACE_LOWEST, MMAP_PLACE_RANDOM, MMAP_STOPPED, MMapError, MMapInfo, MMapOptions,
+    MMapRegion, MMapTotals,
 };
-pub use handle::{MMapAddrSpace, MMapUpdateFn};
+pub use handle::{MMapAddrSpace, MMapStopFn, MMapUpdateFn};
 
 /// An empty space of the whole pages in a range; null if there is none.
 #[unsafe(no_mangle)]
@@ -294,4 +295,87 @@ pub unsafe extern "C" fn mmap_check_access(
 pub unsafe extern "C" fn mmap_totals(mm: *const MMapAddrSpace, totals: *mut MMapTotals) -> bool {
     // SAFETY: the caller's promises.
     unsafe { read_to(mm, totals, |space| Some(space.totals())) }
+}
+
+/// A copy of a space; null if there is no memory for it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mmap_copy(mm: *const MMapAddrSpace) -> *mut MMapAddrSpace {
+    // SAFETY: the caller's promises.
+    create(unsafe { read(mm, None, Space::copy) })
+}
+
+/// [`mmap_map_at`] that its callback can stop.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mmap_map_at_until(
+    mm: *mut MMapAddrSpace,
+    addr: usize,
+    len: usize,
+    prot: c_int,
+    flags: c_int,
+    fd: c_int,
+    offset: i64,
+    ufn: MMapStopFn,
+    udata: *mut c_void,
+) -> c_int {
+    let info = MMapInfo::new(prot, flags, fd, offset);
+    let refused = MMapError::Inval as c_int;
+    // SAFETY: the caller's promises.
+    unsafe {
+        let sink = stopping_sink(ufn, udata);
+        change(mm, refused, |space| {
+            space.map_at_until(addr, len, info, sink)
+        })
+    }
+}
+
+/// [`mmap_unmap`] that its callback can stop.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mmap_unmap_until(
+    mm: *mut MMapAddrSpace,
+    addr: usize,
+    len: usize,
+    ufn: MMapStopFn,
+    udata: *mut c_void,
+) -> c_int {
+    let refused = MMapError::Inval as c_int;
+    // SAFETY: the caller's promises.
+    unsafe {
+        let sink = stopping_sink(ufn, udata);
+        change(mm, refused, |space| space.unmap_until(addr, len, sink))
+    }
+}
+
+/// [`mmap_protect`] that its callback can stop.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mmap_protect_until(
+    mm: *mut MMapAddrSpace,
+    addr: usize,
+    len: usize,
+    prot: c_int,
+    ufn: MMapStopFn,
+    udata: *mut c_void,
+) -> c_int {
+    let refused = MMapError::Inval as c_int;
+    // SAFETY: the caller's promises.
+    unsafe {
+        let sink = stopping_sink(ufn, udata);
+        change(mm, refused, |space| {
+            space.protect_until(addr, len, prot, sink)
+        })
+    }
+}
+
+/// [`mmap_unmap_non_original`] that its callback can stop.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mmap_unmap_non_original_until(
+    mm: *mut MMapAddrSpace,
+    ufn: MMapStopFn,
+    udata: *mut c_void,
+) -> c_int {
+    let refused = MMapError::Inval as c_int;
+    // SAFETY: the caller's promises.
+    unsafe {
+        let sink = stopping_sink(ufn, udata);
+        change(mm, refused, |space| space.unmap_non_original_until(sink))
+    }
 }

@@ -31,6 +31,7 @@ static inline void check_eq(uintmax_t got, uintmax_t expected,
 /* Regions that were reported, or that a space has. */
 struct Log {
   size_t count;
+  size_t stop; /* stop_at says so at this count */
   struct MMapRegion regions[64];
 };
 
@@ -47,6 +48,14 @@ static inline void record(uintptr_t start, size_t len, struct MMapInfo info,
   region.len = len;
   region.info = info;
   log_region((struct Log *)udata, region);
+}
+
+/* An MMapStopFn: udata is a struct Log. */
+static inline int stop_at(uintptr_t start, size_t len, struct MMapInfo info,
+                          void *udata) {
+  struct Log *log = (struct Log *)udata;
+  record(start, len, info, udata);
+  return log->count == log->stop ? -7 : 0;
 }
 
 static inline bool same_info(const struct MMapInfo *a,

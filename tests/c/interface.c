@@ -92,7 +92,47 @@ static void null_spaces(void) {
   CHECK(!mmap_check_access(NULL, base, 1, 0, &bad));
   CHECK_EQ(bad, base);
   CHECK(!mmap_totals(NULL, &totals));
+  CHECK(!mmap_copy(NULL));
+  CHECK_EQ(mmap_map_at_until(NULL, base, PAGE, 3, 0, -1, 0, stop_at, &log), MMAP_INVAL);
+  CHECK_EQ(mmap_unmap_until(NULL, base, PAGE, stop_at, &log), MMAP_INVAL);
+  CHECK_EQ(mmap_protect_until(NULL, base, PAGE, 3, stop_at, &log), MMAP_INVAL);
+  CHECK_EQ(mmap_unmap_non_original_until(NULL, stop_at, &log), MMAP_INVAL);
   CHECK_EQ(log.count, 0);
+}
+
+/* Each call stops at the second of three regions, and goes on when asked again. */
+static void callbacks_that_stop(void) {
+  struct MMapAddrSpace *mm = space(), *copy;
+  struct Log log = {0};
+  CHECK_EQ(map(mm, 1, 1, 3), page(1));
+  CHECK_EQ(map(mm, 3, 1, 3), page(3));
+  CHECK_EQ(map(mm, 5, 1, 3), page(5));
+  log.stop = 2;
+  CHECK_EQ(mmap_protect_until(mm, page(0), 6 * PAGE, 1, stop_at, &log), MMAP_STOPPED);
+  CHECK_EQ(log.count, 2);
+  CHECK(mmap_check_access(mm, page(3), PAGE, 3, NULL));
+  CHECK(!mmap_check_access(mm, page(1), PAGE, 3, NULL));
+  copy = mmap_copy(mm);
+  CHECK(copy);
+  log.count = 0;
+  CHECK_EQ(mmap_unmap_until(mm, page(0), 6 * PAGE, stop_at, &log), MMAP_STOPPED);
+  CHECK_EQ(regions_of(mm).count, 2);
+  CHECK_EQ(regions_of(copy).count, 3);
+  log.count = 0;
+  CHECK_EQ(mmap_map_at_until(mm, page(2), 4 * PAGE, 7, 0, -1, 0, stop_at, &log), MMAP_STOPPED);
+  CHECK_EQ(regions_of(mm).count, 1);
+  CHECK_EQ(mmap_map_at_until(mm, page(2), 4 * PAGE, 7, 0, -1, 0, NULL, NULL), MMAP_OK);
+  CHECK_EQ(mmap_map_at_until(mm, page(2) + 1, PAGE, 7, 0, -1, 0, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(regions_of(mm).count, 1);
+  log.count = 0;
+  log.stop = 1;
+  CHECK_EQ(mmap_unmap_non_original_until(mm, stop_at, &log), MMAP_STOPPED);
+  CHECK_EQ(regions_of(mm).count, 1);
+  CHECK_EQ(mmap_unmap_non_original_until(mm, NULL, NULL), MMAP_OK);
+  CHECK_EQ(regions_of(mm).count, 0);
+  mmap_destroy(mm);
+  CHECK_EQ(regions_of(copy).count, 3);
+  mmap_destroy(copy);
 }
 
 static void null_outputs(void) {
@@ -346,6 +386,7 @@ int main(void) {
   bounds();
   null_spaces();
   null_outputs();
+  callbacks_that_stop();
   outputs_are_left_alone();
   numbers_are_kept();
   placements();

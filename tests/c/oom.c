@@ -130,7 +130,7 @@ static long each_allocation(int which, struct MMapAddrSpace *mm,
 }
 
 static void creation(void) {
-  struct MMapAddrSpace *mm;
+  struct MMapAddrSpace *mm, *copy;
   budget = 0;
   refused = 0;
   mm = mmap_create(0, 16 * PAGE, PAGE);
@@ -139,7 +139,19 @@ static void creation(void) {
   budget = -1;
   mm = mmap_create(0, 16 * PAGE, PAGE);
   CHECK(mm != NULL);
+  CHECK_EQ(mmap_map_at(mm, PAGE, PAGE, 3, 0, -1, 0, NULL, NULL), PAGE);
+  for (long nth = 0; nth < 2; nth++) { /* the tree, and the handle */
+    refused = 0;
+    budget = nth;
+    CHECK(mmap_copy(mm) == NULL);
+    budget = -1;
+    CHECK_EQ(refused, 1);
+  }
+  copy = mmap_copy(mm);
+  CHECK(copy != NULL);
   mmap_destroy(mm);
+  CHECK(mmap_check_access(copy, PAGE, PAGE, 3, NULL));
+  mmap_destroy(copy);
 }
 
 /* Regions of six pages, two pages apart, in a tree of three levels; then each

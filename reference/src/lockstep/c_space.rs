@@ -12,12 +12,13 @@
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
 use std::ptr;
 
 use gaptree::capi::{
     self, MMAP_EXIST, MMAP_OFFSETS_LINEAR, MMAP_PLACE_DEFAULT, MMAP_PLACE_HIGHEST,
-    MMAP_PLACE_LOWEST, MMAP_PLACE_RANDOM, MMapAddrSpace, MMapError, MMapInfo, MMapOptions,
-    MMapRegion, MMapTotals,
+    MMAP_PLACE_LOWEST, MMAP_PLACE_RANDOM, MMAP_STOPPED, MMapAddrSpace, MMapError, MMapInfo,
+    MMapOptions, MMapRegion, MMapTotals,
 };
 use gaptree::{MapOptions, Mapping, OffsetRule, Placement, Prot, Region};
 
@@ -58,6 +59,32 @@ extern "C-unwind" fn report(start: usize, len: usize, info: MMapInfo, udata: *mu
     report.space.call_back(start as u64);
     let region = MMapRegion { start, len, info };
     (report.sink)(report.space.region(region));
+}
+
+/// What a callback that can stop is given.
+struct Question<'a> {
+    space: &'a CSpace,
+    sink: &'a mut dyn FnMut(Region) -> ControlFlow<usize>,
+    said: ControlFlow<usize>,
+}
+
+extern "C-unwind" fn question(
+    start: usize,
+    len: usize,
+    info: MMapInfo,
+    udata: *mut c_void,
+) -> c_int {
+    // SAFETY: `CSpace::asking` passes a question that outlives the call, and one
+    // callback runs at a time.
+    let question = unsafe { &mut *udata.cast::<Question<'_>>() };
+    question.space.call_back(start as u64);
+    let region = MMapRegion { start, len, info };
+    question.said = (question.sink)(question.space.region(region));
+    // Any number but 0 stops.
+    question
+        .said
+        .break_value()
+        .map_or(0, |at| if at % 2 == 0 { 1 } else { c_int::MIN })
 }
 
 /// A number of C's; all of them have 64 bits where this is used.
@@ -177,7 +204,8 @@ impl CSpace {
             || self.first_region(0).is_some()
             || self.set_placement(Placement::Highest).is_ok()
             || self.check_access(addr, 1, Prot::NONE).is_ok()
-            || self.totals().is_some();
+            || self.totals().is_some()
+            || self.copies();
         self.entered.set(self.entered.get() || entered);
     }
 
@@ -189,6 +217,89 @@ impl CSpace {
     ) -> T {
         let mut to = Report { space: self, sink };
         call(Some(report), ptr::from_mut(&mut to).cast())
+    }
+
+    /// Runs a call with the arguments for a callback that can stop it, and checks that
+    /// it says so.
+    fn asking(
+        &self,
+        sink: &mut dyn FnMut(Region) -> ControlFlow<usize>,
+        call: impl FnOnce(capi::MMapStopFn, *mut c_void) -> c_int,
+    ) -> Result<ControlFlow<usize>, Failure> {
+        let mut to = Question {
+            space: self,
+            sink,
+            said: ControlFlow::Continue(()),
+        };
+        let code = call(Some(question), ptr::from_mut(&mut to).cast());
+        if to.said.is_break() {
+            assert_eq!(code, MMAP_STOPPED, "it was stopped");
+            return Ok(to.said);
+        }
+        outcome(code).map(|()| to.said)
+    }
+
+    pub(super) fn map_at_until(
+        &self,
+        addr: u64,
+        len: u64,
+        mapping: &Mapping,
+        sink: &mut dyn FnMut(Region) -> ControlFlow<usize>,
+    ) -> Result<ControlFlow<usize>, Failure> {
+        let (addr, len) = (narrow(addr), narrow(len));
+        let (prot, flags, fd, offset) = parts(mapping);
+        self.asking(sink, |ufn, udata| {
+            // SAFETY: as above.
+            unsafe {
+                capi::mmap_map_at_until(self.mm, addr, len, prot, flags, fd, offset, ufn, udata)
+            }
+        })
+    }
+
+    pub(super) fn unmap_until(
+        &self,
+        addr: u64,
+        len: u64,
+        sink: &mut dyn FnMut(Region) -> ControlFlow<usize>,
+    ) -> Result<ControlFlow<usize>, Failure> {
+        self.asking(sink, |ufn, udata| {
+            // SAFETY: as above.
+            unsafe { capi::mmap_unmap_until(self.mm, narrow(addr), narrow(len), ufn, udata) }
+        })
+    }
+
+    pub(super) fn protect_until(
+        &self,
+        addr: u64,
+        len: u64,
+        prot: Prot,
+        sink: &mut dyn FnMut(Region) -> ControlFlow<usize>,
+    ) -> Result<ControlFlow<usize>, Failure> {
+        let (addr, len, prot) = (narrow(addr), narrow(len), prot.0.cast_signed());
+        self.asking(sink, |ufn, udata| {
+            // SAFETY: as above.
+            unsafe { capi::mmap_protect_until(self.mm, addr, len, prot, ufn, udata) }
+        })
+    }
+
+    pub(super) fn unmap_non_original_until(
+        &self,
+        sink: &mut dyn FnMut(Region) -> ControlFlow<usize>,
+    ) -> Result<ControlFlow<usize>, Failure> {
+        self.asking(sink, |ufn, udata| {
+            // SAFETY: as above.
+            unsafe { capi::mmap_unmap_non_original_until(self.mm, ufn, udata) }
+        })
+    }
+
+    /// A copy in place of this one, whose original is destroyed.
+    pub(super) fn replace_by_copy(&mut self) {
+        // SAFETY: as above; the original is destroyed once, when the copy is there.
+        let copy = unsafe { capi::mmap_copy(self.mm) };
+        assert!(!copy.is_null(), "memory");
+        let original = std::mem::replace(&mut self.mm, copy);
+        // SAFETY: as above.
+        unsafe { capi::mmap_destroy(original) };
     }
 
     pub(super) fn set_placement(&self, placement: Placement) -> Outcome {
@@ -335,6 +446,16 @@ impl CSpace {
         // SAFETY: as above.
         let good = unsafe { capi::mmap_check_access(self.mm, addr, len, prot, &raw mut bad) };
         if good { Ok(()) } else { Err(bad as u64) }
+    }
+
+    /// Whether it can be copied.
+    fn copies(&self) -> bool {
+        // SAFETY: as above; a copy is destroyed at once.
+        unsafe {
+            let copy = capi::mmap_copy(self.mm);
+            capi::mmap_destroy(copy);
+            !copy.is_null()
+        }
     }
 
     pub(super) fn totals(&self) -> Option<MMapTotals> {

@@ -1,5 +1,6 @@
 //! Lockstep of the C interface and [`ReferenceSpace`].
 
+use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 
 use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Region, SpaceError};
@@ -30,6 +31,13 @@ fn told<T>(result: Result<T, SpaceError>) -> Outcome {
 /// told that the call was not valid, and nothing else.
 fn told_unless_stopped((regions, result): Reported<Region, SpaceError>) -> (Vec<Region>, Outcome) {
     (regions, result.map_or(Err(Failure::Invalid), told))
+}
+
+/// What C is told of a call whose callback can stop it.
+fn in_c(reported: Reported<Region, SpaceError>) -> Reported<Region, Failure> {
+    let (regions, result) = reported;
+    let failure = |error| told(Err::<(), _>(error)).expect_err("an error");
+    (regions, result.map(|result| result.map_err(failure)))
 }
 
 /// What C can ask for: a hint of 0 is none, a window of no bytes is all.
@@ -156,6 +164,51 @@ impl CapiLockstep {
         }
     }
 
+    /// Applies an operation whose callback can stop it.
+    fn change_until(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
+        type Say = ControlFlow<usize>;
+        let Self { subject, oracle } = self;
+        match *op {
+            SpaceOp::MapAt {
+                addr,
+                len,
+                mapping,
+                call,
+            } => {
+                let mapping = subject.mapping(mapping.with_data(()));
+                let expected =
+                    collect::<_, _, Say>(call, |sink| oracle.map_at(addr, len, mapping, sink));
+                let got = collect(call, |sink| subject.map_at_until(addr, len, &mapping, sink));
+                same("reported", in_c(expected), got)
+            }
+            SpaceOp::Unmap { addr, len, call } => {
+                let expected = collect::<_, _, Say>(call, |sink| oracle.unmap(addr, len, sink));
+                let got = collect(call, |sink| subject.unmap_until(addr, len, sink));
+                same("reported", in_c(expected), got)
+            }
+            SpaceOp::Protect {
+                addr,
+                len,
+                prot,
+                call,
+                ..
+            } => {
+                let skip = HolePolicy::Skip;
+                let expected =
+                    collect::<_, _, Say>(call, |sink| oracle.protect(addr, len, prot, skip, sink));
+                let got = collect(call, |sink| subject.protect_until(addr, len, prot, sink));
+                same("reported", in_c(expected), got)
+            }
+            SpaceOp::UnmapNonOriginal(call) => {
+                let expected =
+                    collect::<_, SpaceError, Say>(call, |sink| Ok(oracle.unmap_non_original(sink)));
+                let got = collect(call, |sink| subject.unmap_non_original_until(sink));
+                same("reported", in_c(expected), got)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Applies any other operation that may change something.
     fn change(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
         let Self { subject, oracle } = self;
@@ -222,6 +275,7 @@ impl CapiLockstep {
                 oracle.reset();
                 subject.reset();
             }
+            SpaceOp::Clone(_) => subject.replace_by_copy(),
             _ => {}
         }
         Ok(())
@@ -250,7 +304,17 @@ impl Lockstep for CapiLockstep {
     fn apply(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
         self.ask(op)?;
         self.place(op)?;
-        self.change(op)
+        match op {
+            SpaceOp::MapAt { call, .. }
+            | SpaceOp::Unmap { call, .. }
+            | SpaceOp::Protect { call, .. }
+            | SpaceOp::UnmapNonOriginal(call)
+                if call.can_stop =>
+            {
+                self.change_until(op)
+            }
+            _ => self.change(op),
+        }
     }
 
     fn compare(&self) -> Result<(), Mismatch> {
