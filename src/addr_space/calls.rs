@@ -248,7 +248,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         self.unmap_pages(pages, sink)
     }
 
-    fn unmap_pages<F: Flow>(
+    pub(super) fn unmap_pages<F: Flow>(
         &mut self,
         pages: Range<Page>,
         mut sink: impl FnMut(Region<T>) -> F,

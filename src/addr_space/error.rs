@@ -23,6 +23,8 @@ pub enum SpaceError {
     BadAlignment,
     /// A page of the range is mapped already.
     Exists,
+    /// Source and target of a move have a page in common.
+    Overlap,
     /// No free range of the space is long enough for the call.
     NoFreeRange,
     /// A page of the range is not mapped, and the call needs all of them.
@@ -46,7 +48,8 @@ impl SpaceError {
             | Self::ZeroLength
             | Self::Misaligned
             | Self::OutsideSpace
-            | Self::BadAlignment => 22,
+            | Self::BadAlignment
+            | Self::Overlap => 22,
             Self::Exists => 17,
             Self::NoFreeRange | Self::NotMapped | Self::OutOfMemory => 12,
         }
@@ -64,6 +67,7 @@ impl fmt::Display for SpaceError {
             Self::OutsideSpace => "the range is not inside the address space",
             Self::BadAlignment => "the alignment is not a power of two",
             Self::Exists => "a page of the range is mapped already",
+            Self::Overlap => "source and target have a page in common",
             Self::NoFreeRange => "no free range is long enough",
             Self::NotMapped => "a page of the range is not mapped",
             Self::OutOfMemory => "out of memory for the bookkeeping",

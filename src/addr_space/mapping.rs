@@ -260,6 +260,13 @@ impl<T> PageMapping<T> {
         value
     }
 
+    /// The same for new pages beside these: not original.
+    #[inline]
+    pub(super) fn anew(self) -> Self {
+        let file = self.file & !ORIGINAL;
+        Self { file, ..self }
+    }
+
     /// The mapping of a run of these pages that starts at `addr`, without the data.
     #[inline]
     fn without_data(&self, addr: u64) -> Mapping {
@@ -425,6 +432,16 @@ pub struct MapOptions {
     /// `None` is the space's own placement. A `Random` seed given here serves
     /// this call alone.
     pub placement: Option<Placement>,
+}
+
+/// What becomes of the range from which
+/// [`AddrSpace::relocate`](crate::AddrSpace::relocate) moves.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Source {
+    /// It stays mapped as it was (`MREMAP_DONTUNMAP`).
+    Keep,
+    /// It is unmapped.
+    Remove,
 }
 
 /// What [`AddrSpace::protect`](crate::AddrSpace::protect) does about pages of

@@ -13,12 +13,13 @@ mod mapping;
 mod page;
 mod placement;
 mod regions;
+mod relocate;
 mod space;
 mod views;
 
 pub use error::SpaceError;
 pub use mapping::{
-    HolePolicy, MapOptions, Mapping, OffsetRule, PageMapping, Placement, Prot, Region,
+    HolePolicy, MapOptions, Mapping, OffsetRule, PageMapping, Placement, Prot, Region, Source,
 };
 pub use page::Page;
 pub use space::AddrSpace;

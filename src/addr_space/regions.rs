@@ -120,10 +120,18 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         }
         let geometry = &self.geometry;
         let first = geometry.page_at(addr).ok_or(addr)?;
+        let (pages, value) = self.store.get(first).ok_or(addr)?;
+        if !allow(value.view(geometry.addr(pages.start))) {
+            return Err(addr);
+        }
         let reach = geometry.reach(addr, len);
-        let mut good = first;
-        let said = self.store.walk(first, |pages, value| {
-            if pages.start > good || !allow(value.view(geometry.addr(pages.start))) {
+        let mut good = pages.end;
+        if reach <= geometry.bytes(good.number()) {
+            return Ok(());
+        }
+        // Rarely more than one region: the first is found by the shortest way.
+        let said = self.store.walk(good, |pages, value| {
+            if pages.start != good || !allow(value.view(geometry.addr(good))) {
                 return ControlFlow::Break(false);
             }
             good = pages.end;
@@ -135,11 +143,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         if said == ControlFlow::Break(true) {
             return Ok(());
         }
-        Err(if good == first {
-            addr
-        } else {
-            geometry.addr(good)
-        })
+        Err(geometry.addr(good))
     }
 
     /// Whether all bytes of `[addr, addr + len)` are mapped:

@@ -59,6 +59,7 @@ use crate::store::RangeStore;
 /// | [`OutsideSpace`](SpaceError::OutsideSpace) | a byte of it, rounded up to pages, is outside the space, or past 2^64 | |
 /// | [`BadAlignment`](SpaceError::BadAlignment) | | the alignment is neither 0 nor a power of two |
 /// | [`Exists`](SpaceError::Exists) | a page is mapped, for [`map_fixed_noreplace`](Self::map_fixed_noreplace) | |
+/// | [`Overlap`](SpaceError::Overlap) | source and target share a page, for [`relocate`](Self::relocate) | |
 /// | [`NotMapped`](SpaceError::NotMapped) | a page is not mapped, for two of the [`HolePolicy`](crate::HolePolicy)s | |
 /// | [`NoFreeRange`](SpaceError::NoFreeRange) | | it fits nowhere |
 /// | [`OutOfMemory`](SpaceError::OutOfMemory) | the store could not get memory | the same |
@@ -76,9 +77,9 @@ use crate::store::RangeStore;
 /// | Can the sink stop the call? | Yes: see above. |
 /// | What allocates? | Only a call that changes regions, never once per region, and a copy. Whatever takes `&self` never does: queries, access checks, iterators. They clone the data of a region, whose `Clone` may allocate; [`query_ref`](Self::query_ref), [`check_access_ref`](Self::check_access_ref) and [`borrowed`](crate::Regions::borrowed) iterators do not even that. |
 /// | May a signal handler look? | If the handler cannot interrupt a call that changes the space. Look-ups take no lock and allocate nothing. |
-/// | Does growing a region allocate? | [`map_fixed_noreplace`](Self::map_fixed_noreplace) of the same mapping behind it needs no new region. It allocates only if the grown region reaches the next leaf of the tree and its own leaf is full. |
+/// | Does growing a region allocate? | [`extend`](Self::extend) needs no new region. It allocates only if the grown region reaches the next leaf of the tree and its own leaf is full. |
 /// | What does a copy cost? | [`try_clone`](Self::try_clone) is O(n). A copy goes on with the same random sequence as the original. |
-/// | How is `mremap` done? | Collect the [`pieces`](Self::pieces) of the old range. Then [`map_at`](Self::map_at) each at the new place and [`unmap`](Self::unmap) the old range. What is mapped anew is never [`original`](crate::Mapping::original). |
+/// | How is `mremap` done? | [`relocate`](Self::relocate) moves, [`extend`](Self::extend) grows in place, [`unmap`](Self::unmap) shrinks. |
 /// | `brk`, `fork`, `mlock`, names? | `brk`: [`map_fixed_noreplace`](Self::map_fixed_noreplace) and [`unmap`](Self::unmap) at its end. `fork`: a copy. `mlock`: [`update`](Self::update) sets a bit of [`flags`](crate::Mapping::flags). Names: [`data`](crate::Mapping::data). |
 ///
 /// # Complexity

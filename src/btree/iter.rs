@@ -128,29 +128,30 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         mut f: impl FnMut(Span<K::Ordinal>, &V) -> F,
     ) -> F {
         let mut low = key;
-        while let Some(leaf) = self.leaf_above(low) {
-            let mut slot = K::Ordinal::rank_up_to_at_once(&leaf.ends, leaf.len(), low);
-            while let Some((span, value)) = leaf.entry(slot) {
-                let said = f(span, value);
-                if said.stops() {
-                    return said;
+        loop {
+            let leaves = match &self.root {
+                None => return F::GO_ON,
+                Some(Root::Leaf(leaf)) => slice::from_ref(leaf),
+                Some(Root::Inner(inner)) => inner.leaves_above(low).unwrap_or_default(),
+            };
+            let Some(first) = leaves.first() else {
+                return F::GO_ON;
+            };
+            let mut slot = K::Ordinal::rank_up_to_at_once(&first.ends, first.len(), low);
+            for leaf in leaves {
+                while let Some((span, value)) = leaf.entry(slot) {
+                    let said = f(span, value);
+                    if said.stops() {
+                        return said;
+                    }
+                    low = span.end;
+                    slot += 1;
                 }
-                low = span.end;
-                slot += 1;
+                slot = 0;
             }
             if matches!(self.root, Some(Root::Leaf(_))) {
-                break;
+                return F::GO_ON;
             }
-        }
-        F::GO_ON
-    }
-
-    /// The leaf of the first entry that ends after `key`; the only leaf in any case.
-    #[inline]
-    pub(super) fn leaf_above(&self, key: K::Ordinal) -> Option<&Leaf<K::Ordinal, V, LEAF>> {
-        match self.root.as_ref()? {
-            Root::Leaf(leaf) => Some(leaf),
-            Root::Inner(inner) => inner.leaf_above(key),
         }
     }
 

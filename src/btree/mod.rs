@@ -80,7 +80,7 @@ mod update;
 
 use edit::{Edit, Quiet};
 pub use iter::Entries;
-use node::Summary;
+use node::{Leaf, Summary};
 pub use tree::BTreeStore;
 use tree::Root;
 
@@ -115,7 +115,11 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> Range
     #[inline]
     fn get(&self, key: K) -> Option<(Range<K>, &V)> {
         let key = key.to_ordinal();
-        self.leaf_above(key)?.get(key).map(iter::item)
+        let leaf: &Leaf<_, _, LEAF> = match self.root.as_ref()? {
+            Root::Leaf(leaf) => leaf,
+            Root::Inner(inner) => inner.leaf_above(key)?,
+        };
+        leaf.get(key).map(iter::item)
     }
 
     fn overlapping(&self, range: Range<K>) -> Entries<'_, K, V, LEAF, FANOUT> {

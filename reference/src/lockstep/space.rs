@@ -239,6 +239,21 @@ impl<T: Sample, S: RangeStore<Page, PageMapping<T>>> SpaceLockstep<T, S> {
                 let got = reported!(call, |sink| subject.unmap(addr, len, sink));
                 same("reported", expected, got)
             }
+            SpaceOp::Relocate {
+                from,
+                len,
+                to,
+                source,
+                call,
+            } => {
+                let expected = reported!(call, |sink| oracle.relocate(from, len, to, source, sink));
+                let got = reported!(call, |sink| subject.relocate(from, len, to, source, sink));
+                same("reported", expected, got)
+            }
+            SpaceOp::Extend { addr, by } => {
+                let expected = oracle.extend(addr, by);
+                same("address", expected, subject.extend(addr, by))
+            }
             SpaceOp::UnmapNonOriginal(call) => {
                 let expected = reported!(call, |sink| {
                     Ok::<_, SpaceError>(oracle.unmap_non_original(sink))

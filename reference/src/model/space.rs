@@ -1,8 +1,8 @@
 //! The oracle of address spaces: one slot a page, and loops over pages.
 
 use gaptree::{
-    Flow, HolePolicy, MapOptions, Mapping, OffsetRule, Page, Placement, Prot, Region, SpaceError,
-    SpaceSegment,
+    Flow, HolePolicy, MapOptions, Mapping, OffsetRule, Page, Placement, Prot, Region, Source,
+    SpaceError, SpaceSegment,
 };
 
 /// The number of addresses, 2^64.
@@ -372,6 +372,58 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
             }
         }
         result
+    }
+
+    /// Moves a range; reports what was at the target.
+    ///
+    /// # Errors
+    /// `ZeroLength`, `Misaligned`, `OutsideSpace` of either range; `Overlap`.
+    pub fn relocate<F: Flow>(
+        &mut self,
+        from: u64,
+        len: u64,
+        to: u64,
+        source: Source,
+        sink: impl FnMut(Region<T>) -> F,
+    ) -> Result<F, SpaceError> {
+        let (pages, target) = (self.fixed(from, len)?, self.fixed(to, len)?);
+        if pages.iter().any(|page| target.contains(page)) {
+            return Err(SpaceError::Overlap);
+        }
+        let moved: Vec<_> = pages.iter().map(|&i| self.pages[i].clone()).collect();
+        let said = self.take(&target, sink);
+        if said.stops() {
+            return Ok(said);
+        }
+        for (&i, mapping) in target.iter().zip(moved) {
+            if let Some(mapping) = mapping {
+                self.set(&[i], mapping);
+            }
+        }
+        for i in pages {
+            if source == Source::Remove {
+                self.pages[i] = None;
+            }
+        }
+        Ok(said)
+    }
+
+    /// Maps what follows a region as the region is mapped, if that is free.
+    ///
+    /// # Errors
+    /// `ZeroLength`, `NotMapped`, `OutsideSpace`, `Exists`.
+    pub fn extend(&mut self, addr: u64, by: u64) -> Result<u64, SpaceError> {
+        if by == 0 {
+            return Err(SpaceError::ZeroLength);
+        }
+        let region = self.query(addr).ok_or(SpaceError::NotMapped)?;
+        let end = u128::from(region.addr) + u128::from(region.len);
+        if end + self.round_up(by) > self.end() {
+            return Err(SpaceError::OutsideSpace);
+        }
+        let mapping = moved(&region.mapping, u128::from(region.len));
+        self.map_fixed_noreplace(bytes(end), by, mapping)?;
+        Ok(bytes(end))
     }
 
     /// The region that contains an address, whole.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot};
+use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot, Source};
 
 use super::call::{Call, Walk};
 use super::input::Input;
@@ -298,6 +298,17 @@ pub enum SpaceOp {
         change: FieldChange,
         call: Call,
     },
+    Relocate {
+        from: u64,
+        len: u64,
+        to: u64,
+        source: Source,
+        call: Call,
+    },
+    Extend {
+        addr: u64,
+        by: u64,
+    },
     Query(u64),
     CheckAccess {
         addr: u64,
@@ -423,6 +434,17 @@ impl SpaceOp {
                 holes: holes(input)?,
                 call: Call::decode(input)?,
             },
+            177..=181 => Self::Relocate {
+                from: address(input)?,
+                len: length(input)?,
+                to: address(input)?,
+                source: input.pick(&[Source::Keep, Source::Remove])?,
+                call: Call::decode(input)?,
+            },
+            182 => Self::Extend {
+                addr: address(input)?,
+                by: length(input)?,
+            },
             _ => Self::Update {
                 addr: address(input)?,
                 len: length(input)?,
@@ -504,9 +526,10 @@ impl fmt::Display for Short<'_> {
 }
 
 impl SpaceOp {
-    /// [`Display`](fmt::Display) of an operation that changes nothing.
-    fn write_question(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// [`Display`](fmt::Display) of an operation that changes nothing, or everything.
+    fn write_short(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::FindFree { len, options } => write!(f, "find_free len {len:#x} {options:x?}"),
             Self::Query(addr) => write!(f, "query {addr:#x}"),
             Self::CheckAccess { addr, len, needs } => {
                 write!(f, "check_access {addr:#x} len {len:#x} needs {}", needs.0)
@@ -526,6 +549,11 @@ impl SpaceOp {
             }
             Self::Regions(walk) => write!(f, "regions {walk}"),
             Self::Gaps(walk) => write!(f, "gaps {walk}"),
+            Self::SetPlacement(placement) => write!(f, "set_placement {placement:?}"),
+            Self::MarkOriginal => f.write_str("mark_original"),
+            Self::UnmapNonOriginal(call) => write!(f, "unmap_non_original{call}"),
+            Self::Reset => f.write_str("reset"),
+            Self::Clone(call) => write!(f, "clone{call}"),
             _ => Ok(()),
         }
     }
@@ -534,7 +562,6 @@ impl SpaceOp {
 impl fmt::Display for SpaceOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SetPlacement(placement) => write!(f, "set_placement {placement:?}"),
             Self::MapAny { hint, len, mapping } => {
                 write!(f, "map_any hint {hint:x?} len {len:#x}: {}", Short(mapping))
             }
@@ -549,7 +576,6 @@ impl fmt::Display for SpaceOp {
                     Short(mapping)
                 )
             }
-            Self::FindFree { len, options } => write!(f, "find_free len {len:#x} {options:x?}"),
             Self::MapAt {
                 addr,
                 len,
@@ -589,11 +615,18 @@ impl fmt::Display for SpaceOp {
                 f,
                 "update {addr:#x} len {len:#x} {change:?} {holes:?}{call}"
             ),
-            Self::MarkOriginal => f.write_str("mark_original"),
-            Self::UnmapNonOriginal(call) => write!(f, "unmap_non_original{call}"),
-            Self::Reset => f.write_str("reset"),
-            Self::Clone(call) => write!(f, "clone{call}"),
-            question => question.write_question(f),
+            Self::Relocate {
+                from,
+                len,
+                to,
+                source,
+                call,
+            } => write!(
+                f,
+                "relocate {from:#x} len {len:#x} to {to:#x} {source:?}{call}"
+            ),
+            Self::Extend { addr, by } => write!(f, "extend {addr:#x} by {by:#x}"),
+            other => other.write_short(f),
         }
     }
 }

@@ -116,6 +116,21 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
         }
     }
 
+    /// The leaf of the first entry that ends after `key`, and those above it in the same
+    /// node. Not one function with [`leaf_above`](Self::leaf_above): look-ups have 5 to
+    /// 10 % more instructions then.
+    #[inline(never)]
+    pub(crate) fn leaves_above(&self, key: R) -> Option<&[Owned<Leaf<R, V, LEAF>>]> {
+        let mut inner = self;
+        loop {
+            let c = inner.max_ends_up_to(key);
+            match &inner.children {
+                Children::Inners(children) => inner = children.get(c)?,
+                Children::Leaves(children) => return children.get(c..),
+            }
+        }
+    }
+
     /// How many children end below `key`.
     #[inline]
     pub(crate) fn max_ends_below(&self, key: R) -> usize {

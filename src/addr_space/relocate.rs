@@ -1,0 +1,135 @@
+//! Moving and growing what is mapped: the bookkeeping of `mremap`.
+
+use core::ops::Range;
+
+use super::error::SpaceError;
+use super::geometry::count;
+use super::mapping::{PageMapping, Region, Source};
+use super::page::Page;
+use super::space::AddrSpace;
+use crate::alloc_error::AllocError;
+use crate::flow::Flow;
+use crate::key::Key;
+use crate::store::RangeStore;
+use crate::u62::U62;
+
+impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> {
+    /// Moves what is mapped in `len` bytes at `from` to `to`: regions with their data,
+    /// and holes. Each page keeps its offset in its file. Whatever was at `to` is
+    /// replaced and reported to `sink`; what is moved is not reported. Where
+    /// [`Source::Keep`] is asked for, the range at `from` stays as it is.
+    ///
+    /// All or nothing as to memory: it is obtained before the first report. If the sink
+    /// stops or panics, the target is unmapped as far as [`unmap`](Self::unmap) would be,
+    /// and nothing has moved. What is moved is not [`original`](crate::Mapping::original).
+    ///
+    /// Copies the store: O(n), and its memory twice until the call returns.
+    ///
+    /// # Errors
+    /// Those of a range, for `from` and then for `to`;
+    /// [`Overlap`](SpaceError::Overlap) if a page is in both;
+    /// [`OutOfMemory`](SpaceError::OutOfMemory).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot, Source};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// space.map_at(0x2000, 0x4000, Mapping::file(Prot::READ, 0, 3, 0), |_| ())?;
+    /// space.relocate(0x3000, 0x2000, 0x8000, Source::Remove, |_| ())?;
+    /// assert_eq!(space.query(0x8000).unwrap().mapping.offset, 0x1000);
+    /// assert_eq!(space.gap_at(0x3000), Some((0x3000, 0x2000)));
+    /// # Ok::<(), gaptree::SpaceError>(())
+    /// ```
+    pub fn relocate<F: Flow>(
+        &mut self,
+        from: u64,
+        len: u64,
+        to: u64,
+        source: Source,
+        sink: impl FnMut(Region<T>) -> F,
+    ) -> Result<F, SpaceError> {
+        let pages = self.geometry.pages_of(from, len)?;
+        let target = self.geometry.pages_of(to, len)?;
+        if pages.start < target.end && target.start < pages.end {
+            return Err(SpaceError::Overlap);
+        }
+        let (store, moved) = self.relocated(&pages, &target, source)?;
+        // The new store needs nothing any more; reports are those of an unmapping here.
+        let said = self.unmap_pages(target, sink)?;
+        if !said.stops() {
+            if source == Source::Keep {
+                self.mapped += moved;
+            }
+            self.store = store;
+        }
+        Ok(said)
+    }
+
+    /// The store after a move, and how many mapped pages have moved.
+    fn relocated(
+        &self,
+        pages: &Range<Page>,
+        target: &Range<Page>,
+        source: Source,
+    ) -> Result<(S, u64), AllocError> {
+        let there = |page: Page| {
+            let number = page.number() - pages.start.number() + target.start.number();
+            Page::from_ordinal(U62(number))
+        };
+        let mut store = self.store.try_clone()?;
+        store.try_remove_with(target.clone(), |_, value| drop(value))?;
+        let mut moved = 0;
+        for (entry, value) in self.store.overlapping(pages.clone()) {
+            let piece = entry.start.max(pages.start)..entry.end.min(pages.end);
+            let range = there(piece.start)..there(piece.end);
+            let mapping = value.clone().at(self.geometry.addr(piece.start));
+            let value = PageMapping::new(mapping, self.geometry.addr(range.start));
+            store.try_insert(range, value)?;
+            moved += count(&piece);
+        }
+        if source == Source::Remove {
+            store.try_remove_with(pages.clone(), |_, value| drop(value))?;
+        }
+        Ok((store, moved))
+    }
+
+    /// Maps `by` bytes, rounded up, behind the region around `addr` as the region is
+    /// mapped: its offset goes on, its data is cloned. Returns the address of the first
+    /// new byte. The new pages are not [`original`](crate::Mapping::original), so that
+    /// behind an original region they are one of their own. O(log n).
+    ///
+    /// # Errors
+    /// [`ZeroLength`](SpaceError::ZeroLength);
+    /// [`NotMapped`](SpaceError::NotMapped) if `addr` is not mapped;
+    /// [`OutsideSpace`](SpaceError::OutsideSpace);
+    /// [`Exists`](SpaceError::Exists) if something is in the way;
+    /// [`OutOfMemory`](SpaceError::OutOfMemory).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot, SpaceError};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x4000, 0x1000)?;
+    /// space.map_at(0x1000, 0x1000, Mapping::file(Prot::READ, 0, 3, 0), |_| ())?;
+    /// assert_eq!(space.extend(0x1fff, 0x1000), Ok(0x2000));
+    /// assert_eq!(space.query(0x2000).unwrap().len, 0x2000);
+    /// assert_eq!(space.extend(0x1000, 0x1001), Err(SpaceError::OutsideSpace));
+    /// # Ok::<(), SpaceError>(())
+    /// ```
+    pub fn extend(&mut self, addr: u64, by: u64) -> Result<u64, SpaceError> {
+        let added = self.geometry.pages_for(by)?;
+        let around = self
+            .geometry
+            .page_at(addr)
+            .and_then(|page| self.store.get(page));
+        let (region, value) = around.ok_or(SpaceError::NotMapped)?;
+        let pages = self.geometry.pages_from(region.end, added);
+        let pages = pages.ok_or(SpaceError::OutsideSpace)?;
+        if self.store.overlaps(pages.clone()) {
+            return Err(SpaceError::Exists);
+        }
+        let value = value.clone().anew();
+        self.store.try_insert(pages, value)?;
+        self.mapped += added;
+        Ok(self.geometry.addr(region.end))
+    }
+}
