@@ -244,6 +244,20 @@ enum MMapOffsets {
  */
 enum MMapError mmap_set_offsets(struct MMapAddrSpace *mm, int offsets);
 
+/* What mmap_set_limits takes for no limit. */
+#define MMAP_NO_LIMIT ((size_t)-1)
+
+/*
+ * From now on, a call that would leave more regions than this, or more bytes mapped,
+ * and more than there are, fails as it does without memory: MMAP_NOMEM, or
+ * (uintptr_t)-1 as an address. Nothing has changed then. What a call would leave is
+ * foretold exactly.
+ *
+ * MMAP_OK, or MMAP_INVAL for NULL or a busy space. O(1).
+ */
+enum MMapError mmap_set_limits(struct MMapAddrSpace *mm, size_t regions,
+                               size_t bytes);
+
 /* What mmap_map_fixed_noreplace returns where something is mapped already. */
 #define MMAP_EXIST 3
 

@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use super::error::SpaceError;
 use super::geometry::count;
+use super::limits::Edit;
 use super::mapping::{HolePolicy, MapOptions, Mapping, OffsetRule, PageMapping, Prot, Region};
 use super::page::Page;
 use super::placement::{Placer, free_hint};
@@ -90,8 +91,10 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         let query = placer.query(&self.geometry, len, options)?;
         let hint = free_hint(&self.store, &self.geometry, &query, options.hint);
         // What the store keeps of a linear offset depends on the address, and a
-        // random address comes from here: those need the address first.
-        let address_first = mapping.offset_rule == OffsetRule::Linear || placer.is_random();
+        // random address comes from here; limits ask for what is around it. Those need
+        // the address first.
+        let address_first =
+            mapping.offset_rule == OffsetRule::Linear || placer.is_random() || self.limits.is_set();
         let page = match hint {
             None if !address_first => {
                 let value = PageMapping::new(mapping, 0);
@@ -107,6 +110,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
                     .pages_from(page, query.len)
                     .ok_or(SpaceError::NoFreeRange)?;
                 let value = PageMapping::new(mapping, self.geometry.addr(page));
+                self.check_limits(&pages, &Edit::Put(&value))?;
                 self.store.try_insert(pages, value)?;
                 page
             }
@@ -172,13 +176,14 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     ) -> Result<F, SpaceError> {
         let pages = self.geometry.pages_of(addr, len)?;
         let added = count(&pages);
+        let value = PageMapping::new(mapping, addr);
+        self.check_limits(&pages, &Edit::Put(&value))?;
         let Self {
             store,
             geometry,
             mapped,
             ..
         } = self;
-        let value = PageMapping::new(mapping, addr);
         let said = store.try_insert_with(pages, value, |pages, value| {
             unmapped(mapped, &pages, || sink(region(geometry, &pages, value)))
         })?;
@@ -215,8 +220,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             return Err(SpaceError::Exists);
         }
         let added = count(&pages);
-        self.store
-            .try_insert(pages, PageMapping::new(mapping, addr))?;
+        let value = PageMapping::new(mapping, addr);
+        self.check_limits(&pages, &Edit::Put(&value))?;
+        self.store.try_insert(pages, value)?;
         self.mapped += added;
         Ok(())
     }
@@ -245,6 +251,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
         let pages = self.geometry.pages_of(addr, len)?;
+        self.check_limits(&pages, &Edit::Take)?;
         self.unmap_pages(pages, sink)
     }
 
@@ -297,6 +304,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         mut sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
         let (pages, refused) = self.pages_to_change(addr, len, holes)?;
+        self.check_limits(&pages, &Edit::Change(&|value| value.set_prot(prot)))?;
         let Self {
             store, geometry, ..
         } = self;
@@ -315,7 +323,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// locking, naming, taking one bit of the protection away are others.
     ///
     /// A region changes when `change` returns; one at which it [stops](Flow) or
-    /// panics stays as it was. `holes` says what pages that are not mapped do.
+    /// panics stays as it was. `holes` says what pages that are not mapped do. From two
+    /// regions below a [limit](Self::set_region_limit) on, the call works on a copy: if
+    /// it is refused, or `change` panics, nothing has changed, though `change` was called.
     /// Allocates only where the range cuts a region; clones the data of each region
     /// three times. O(log n + k).
     ///
@@ -344,17 +354,29 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         mut change: impl FnMut(Region<T>, &mut Mapping<T>) -> F,
     ) -> Result<F, SpaceError> {
         let (pages, refused) = self.pages_to_change(addr, len, holes)?;
+        // Near the limit what `change` does is tried on a copy: it is called only once.
+        let mut copy = None;
+        if self.is_near_region_limit() {
+            copy = Some(self.store.try_clone()?);
+        }
         let Self {
             store, geometry, ..
         } = self;
-        let said = store.try_update(pages, |pages, value| {
-            let region = region(geometry, &pages, value.clone());
-            let addr = region.addr;
-            let mut mapping = region.mapping.clone();
-            let said = change(region, &mut mapping);
-            *value = PageMapping::again(mapping, addr);
-            said
-        })?;
+        let said = copy
+            .as_mut()
+            .unwrap_or(store)
+            .try_update(pages, |pages, value| {
+                let region = region(geometry, &pages, value.clone());
+                let addr = region.addr;
+                let mut mapping = region.mapping.clone();
+                let said = change(region, &mut mapping);
+                *value = PageMapping::again(mapping, addr);
+                said
+            })?;
+        if let Some(copy) = copy {
+            self.check_regions(copy.len())?;
+            self.store = copy;
+        }
         stopped_or(said, refused)
     }
 

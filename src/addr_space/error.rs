@@ -29,6 +29,12 @@ pub enum SpaceError {
     NoFreeRange,
     /// A page of the range is not mapped, and the call needs all of them.
     NotMapped,
+    /// The call would leave more regions than
+    /// [`set_region_limit`](crate::AddrSpace::set_region_limit) allows.
+    RegionLimit,
+    /// The call would leave more bytes mapped than
+    /// [`set_byte_limit`](crate::AddrSpace::set_byte_limit) allows.
+    ByteLimit,
     /// The allocator had no memory for the bookkeeping itself.
     OutOfMemory,
 }
@@ -51,7 +57,11 @@ impl SpaceError {
             | Self::BadAlignment
             | Self::Overlap => 22,
             Self::Exists => 17,
-            Self::NoFreeRange | Self::NotMapped | Self::OutOfMemory => 12,
+            Self::NoFreeRange
+            | Self::NotMapped
+            | Self::RegionLimit
+            | Self::ByteLimit
+            | Self::OutOfMemory => 12,
         }
     }
 }
@@ -70,6 +80,8 @@ impl fmt::Display for SpaceError {
             Self::Overlap => "source and target have a page in common",
             Self::NoFreeRange => "no free range is long enough",
             Self::NotMapped => "a page of the range is not mapped",
+            Self::RegionLimit => "more regions than the limit",
+            Self::ByteLimit => "more bytes than the limit",
             Self::OutOfMemory => "out of memory for the bookkeeping",
         })
     }

@@ -9,6 +9,7 @@
 mod calls;
 mod error;
 mod geometry;
+mod limits;
 mod mapping;
 mod page;
 mod placement;

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::error::SpaceError;
-use super::geometry::count;
+use super::limits::Edit;
 use super::mapping::{PageMapping, Region, Source};
 use super::page::Page;
 use super::space::AddrSpace;
@@ -28,6 +28,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// # Errors
     /// Those of a range, for `from` and then for `to`;
     /// [`Overlap`](SpaceError::Overlap) if a page is in both;
+    /// [`ByteLimit`](SpaceError::ByteLimit), [`RegionLimit`](SpaceError::RegionLimit);
     /// [`OutOfMemory`](SpaceError::OutOfMemory).
     ///
     /// ```
@@ -53,44 +54,47 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         if pages.start < target.end && target.start < pages.end {
             return Err(SpaceError::Overlap);
         }
-        let (store, moved) = self.relocated(&pages, &target, source)?;
+        let kept = self.mapped - self.pages_mapped_in(&target);
+        let moved = match source {
+            Source::Keep => self.pages_mapped_in(&pages),
+            Source::Remove => 0,
+        };
+        self.check_pages(kept + moved)?;
+        let store = self.relocated(&pages, &target, source)?;
+        self.check_regions(store.len())?;
         // The new store needs nothing any more; reports are those of an unmapping here.
         let said = self.unmap_pages(target, sink)?;
         if !said.stops() {
-            if source == Source::Keep {
-                self.mapped += moved;
-            }
+            self.mapped += moved;
             self.store = store;
         }
         Ok(said)
     }
 
-    /// The store after a move, and how many mapped pages have moved.
+    /// The store after a move.
     fn relocated(
         &self,
         pages: &Range<Page>,
         target: &Range<Page>,
         source: Source,
-    ) -> Result<(S, u64), AllocError> {
+    ) -> Result<S, AllocError> {
         let there = |page: Page| {
             let number = page.number() - pages.start.number() + target.start.number();
             Page::from_ordinal(U62(number))
         };
         let mut store = self.store.try_clone()?;
         store.try_remove_with(target.clone(), |_, value| drop(value))?;
-        let mut moved = 0;
         for (entry, value) in self.store.overlapping(pages.clone()) {
             let piece = entry.start.max(pages.start)..entry.end.min(pages.end);
             let range = there(piece.start)..there(piece.end);
             let mapping = value.clone().at(self.geometry.addr(piece.start));
             let value = PageMapping::new(mapping, self.geometry.addr(range.start));
             store.try_insert(range, value)?;
-            moved += count(&piece);
         }
         if source == Source::Remove {
             store.try_remove_with(pages.clone(), |_, value| drop(value))?;
         }
-        Ok((store, moved))
+        Ok(store)
     }
 
     /// Maps `by` bytes, rounded up, behind the region around `addr` as the region is
@@ -128,6 +132,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             return Err(SpaceError::Exists);
         }
         let value = value.clone().anew();
+        self.check_limits(&pages, &Edit::Put(&value))?;
         self.store.try_insert(pages, value)?;
         self.mapped += added;
         Ok(self.geometry.addr(region.end))

@@ -62,6 +62,8 @@ use crate::store::RangeStore;
 /// | [`Overlap`](SpaceError::Overlap) | source and target share a page, for [`relocate`](Self::relocate) | |
 /// | [`NotMapped`](SpaceError::NotMapped) | a page is not mapped, for two of the [`HolePolicy`](crate::HolePolicy)s | |
 /// | [`NoFreeRange`](SpaceError::NoFreeRange) | | it fits nowhere |
+/// | [`RegionLimit`](SpaceError::RegionLimit) | it would leave more regions than [`set_region_limit`](Self::set_region_limit) allows | the same |
+/// | [`ByteLimit`](SpaceError::ByteLimit) | it would leave more bytes mapped than [`set_byte_limit`](Self::set_byte_limit) allows | the same |
 /// | [`OutOfMemory`](SpaceError::OutOfMemory) | the store could not get memory | the same |
 ///
 /// # Panics
@@ -106,7 +108,23 @@ pub struct AddrSpace<T = (), S = BTreeStore<Page, PageMapping<T>>> {
     /// How many pages are mapped.
     pub(super) mapped: u64,
     pub(super) placer: Placer,
+    pub(super) limits: Limits,
     pub(super) data: PhantomData<T>,
+}
+
+/// How much a space may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Limits {
+    pub(super) regions: Option<usize>,
+    pub(super) bytes: Option<u64>,
+}
+
+impl Limits {
+    /// Whether there is any.
+    #[inline]
+    pub(super) fn is_set(&self) -> bool {
+        self.regions.is_some() || self.bytes.is_some()
+    }
 }
 
 impl<T: Clone + PartialEq> AddrSpace<T> {
@@ -153,6 +171,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             geometry,
             mapped: 0,
             placer,
+            limits: Limits::default(),
             data: PhantomData,
         })
     }
@@ -191,6 +210,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             geometry,
             mapped,
             placer,
+            limits,
             data,
             ..
         } = *self;
@@ -199,6 +219,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             geometry,
             mapped,
             placer,
+            limits,
             data,
         })
     }

@@ -15,6 +15,9 @@ use crate::{
 /// `(uintptr_t)-1`: no address.
 pub(super) const NO_ADDRESS: usize = usize::MAX;
 
+/// `MMAP_NO_LIMIT`.
+pub const NO_LIMIT: usize = usize::MAX;
+
 /// `MMAP_EXIST`, which only [`mmap_map_fixed_noreplace`] returns.
 ///
 /// [`mmap_map_fixed_noreplace`]: super::mmap_map_fixed_noreplace
@@ -146,9 +149,13 @@ impl From<Result<(), SpaceError>> for MMapError {
     fn from(result: Result<(), SpaceError>) -> Self {
         match result {
             Ok(()) => Self::Ok,
-            Err(SpaceError::NoFreeRange | SpaceError::NotMapped | SpaceError::OutOfMemory) => {
-                Self::Nomem
-            }
+            Err(
+                SpaceError::NoFreeRange
+                | SpaceError::NotMapped
+                | SpaceError::RegionLimit
+                | SpaceError::ByteLimit
+                | SpaceError::OutOfMemory,
+            ) => Self::Nomem,
             Err(_) => Self::Inval,
         }
     }
@@ -415,6 +422,13 @@ impl Space {
             return MMapError::Inval;
         };
         self.inner.set_placement(placement);
+        MMapError::Ok
+    }
+
+    pub(super) fn set_limits(&mut self, regions: usize, bytes: usize) -> MMapError {
+        let limit = |limit: usize| (limit != NO_LIMIT).then_some(limit);
+        self.inner.set_region_limit(limit(regions));
+        self.inner.set_byte_limit(limit(bytes).map(wide));
         MMapError::Ok
     }
 

@@ -31,7 +31,7 @@ use handle::{bounds, change, create, destroy, input, output, read, read_to, sink
 pub use convert::{
     MMAP_EXIST, MMAP_OFFSETS_LINEAR, MMAP_OFFSETS_VERBATIM, MMAP_PLACE_DEFAULT, MMAP_PLACE_HIGHEST,
     MMAP_PLACE_LOWEST, MMAP_PLACE_RANDOM, MMAP_STOPPED, MMapError, MMapInfo, MMapOptions,
-    MMapRegion, MMapTotals,
+    MMapRegion, MMapTotals, NO_LIMIT,
 };
 pub use handle::{MMapAddrSpace, MMapStopFn, MMapUpdateFn};
 
@@ -189,6 +189,18 @@ pub unsafe extern "C" fn mmap_set_offsets(mm: *mut MMapAddrSpace, offsets: c_int
     let refused = MMapError::Inval;
     // SAFETY: the caller's promises.
     unsafe { change(mm, refused, |space| space.set_offsets(offsets)) }
+}
+
+/// Limits the regions and the bytes that a call may leave.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mmap_set_limits(
+    mm: *mut MMapAddrSpace,
+    regions: usize,
+    bytes: usize,
+) -> MMapError {
+    let refused = MMapError::Inval;
+    // SAFETY: the caller's promises.
+    unsafe { change(mm, refused, |space| space.set_limits(regions, bytes)) }
 }
 
 /// Maps at an address if nothing is there.

@@ -93,6 +93,7 @@ static void null_spaces(void) {
   CHECK_EQ(bad, base);
   CHECK(!mmap_totals(NULL, &totals));
   CHECK(!mmap_copy(NULL));
+  CHECK_EQ(mmap_set_limits(NULL, 1, 1), MMAP_INVAL);
   CHECK_EQ(mmap_map_at_until(NULL, base, PAGE, 3, 0, -1, 0, stop_at, &log), MMAP_INVAL);
   CHECK_EQ(mmap_unmap_until(NULL, base, PAGE, stop_at, &log), MMAP_INVAL);
   CHECK_EQ(mmap_protect_until(NULL, base, PAGE, 3, stop_at, &log), MMAP_INVAL);
@@ -133,6 +134,21 @@ static void callbacks_that_stop(void) {
   mmap_destroy(mm);
   CHECK_EQ(regions_of(copy).count, 3);
   mmap_destroy(copy);
+}
+
+static void limits(void) {
+  struct MMapAddrSpace *mm = space();
+  CHECK_EQ(mmap_set_limits(mm, 1, 4 * PAGE), MMAP_OK);
+  CHECK_EQ(map(mm, 1, 3, 3), page(1));
+  CHECK_EQ(mmap_unmap(mm, page(2), PAGE, NULL, NULL), MMAP_NOMEM);
+  CHECK_EQ(map(mm, 6, 1, 3), NONE);
+  CHECK_EQ(map(mm, 4, 1, 3), page(4)); /* joins */
+  CHECK_EQ(map(mm, 5, 1, 3), NONE);
+  CHECK_EQ(regions_of(mm).count, 1);
+  CHECK_EQ(mmap_set_limits(mm, MMAP_NO_LIMIT, MMAP_NO_LIMIT), MMAP_OK);
+  CHECK_EQ(mmap_unmap(mm, page(2), PAGE, NULL, NULL), MMAP_OK);
+  CHECK_EQ(map(mm, 6, 3, 3), page(6));
+  mmap_destroy(mm);
 }
 
 static void null_outputs(void) {
@@ -387,6 +403,7 @@ int main(void) {
   null_spaces();
   null_outputs();
   callbacks_that_stop();
+  limits();
   outputs_are_left_alone();
   numbers_are_kept();
   placements();

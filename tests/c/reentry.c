@@ -47,6 +47,7 @@ static void everything_is_refused(struct MMapAddrSpace *mm, uintptr_t addr) {
   CHECK(!mmap_check_access(mm, addr, 0, 0, NULL));
   CHECK(!mmap_totals(mm, &totals));
   CHECK(!mmap_copy(mm));
+  CHECK_EQ(mmap_set_limits(mm, 0, 0), MMAP_INVAL);
   CHECK_EQ(mmap_map_at_until(mm, addr, PAGE, 7, 0, -1, 0, NULL, NULL), MMAP_INVAL);
   CHECK_EQ(mmap_unmap_until(mm, addr, PAGE, NULL, NULL), MMAP_INVAL);
   CHECK_EQ(mmap_protect_until(mm, addr, PAGE, 7, NULL, NULL), MMAP_INVAL);

@@ -203,6 +203,7 @@ impl CSpace {
             || self.query_page(addr).is_some()
             || self.first_region(0).is_some()
             || self.set_placement(Placement::Highest).is_ok()
+            || self.set_limits(Some(0), Some(0)).is_ok()
             || self.check_access(addr, 1, Prot::NONE).is_ok()
             || self.totals().is_some()
             || self.copies();
@@ -306,6 +307,13 @@ impl CSpace {
         let (kind, seed) = numbers(Some(placement));
         // SAFETY: as above.
         outcome(unsafe { capi::mmap_set_placement(self.mm, kind, seed) } as c_int)
+    }
+
+    pub(super) fn set_limits(&self, regions: Option<usize>, bytes: Option<u64>) -> Outcome {
+        let regions = regions.unwrap_or(capi::NO_LIMIT);
+        let bytes = bytes.map_or(capi::NO_LIMIT, narrow);
+        // SAFETY: as above.
+        outcome(unsafe { capi::mmap_set_limits(self.mm, regions, bytes) } as c_int)
     }
 
     pub(super) fn enable_aslr(&self, seed: u64) {

@@ -20,9 +20,11 @@ pub(super) struct CapiLockstep {
 fn told<T>(result: Result<T, SpaceError>) -> Outcome {
     result.map(drop).map_err(|error| match error {
         SpaceError::Exists => Failure::Exists,
-        SpaceError::NoFreeRange | SpaceError::NotMapped | SpaceError::OutOfMemory => {
-            Failure::NoMemory
-        }
+        SpaceError::NoFreeRange
+        | SpaceError::NotMapped
+        | SpaceError::RegionLimit
+        | SpaceError::ByteLimit
+        | SpaceError::OutOfMemory => Failure::NoMemory,
         _ => Failure::Invalid,
     })
 }
@@ -78,13 +80,12 @@ impl CapiLockstep {
         self.find(len, options)?;
         let promised = self.subject.find_free(len, options);
         let got = map(&self.subject);
-        same("address that find_free promised", promised, got)?;
-        if let Some(addr) = got {
-            let mapping = self.subject.mapping(mapping.with_data(()));
+        let mapping = self.subject.mapping(mapping.with_data(()));
+        let expected = promised.filter(|&addr| {
             let mapped = self.oracle.map_fixed_noreplace(addr, len, mapping);
-            same("following it", Ok(()), mapped)?;
-        }
-        Ok(())
+            mapped.is_ok() // or beyond a limit
+        });
+        same("address that find_free promised", expected, got)
     }
 
     /// Checks that `find_free` answers one of the oracle's places.
@@ -209,6 +210,29 @@ impl CapiLockstep {
         }
     }
 
+    /// Applies an operation on the whole space.
+    fn change_all(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
+        let Self { subject, oracle } = self;
+        match *op {
+            SpaceOp::SetLimits { regions, bytes } => {
+                oracle.set_region_limit(regions);
+                oracle.set_byte_limit(bytes);
+                same("result", Ok(()), subject.set_limits(regions, bytes))?;
+            }
+            SpaceOp::MarkOriginal => {
+                oracle.mark_original();
+                subject.mark_original();
+            }
+            SpaceOp::Reset => {
+                oracle.reset();
+                subject.reset();
+            }
+            SpaceOp::Clone(_) => subject.replace_by_copy(),
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Applies any other operation that may change something.
     fn change(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
         let Self { subject, oracle } = self;
@@ -267,15 +291,6 @@ impl CapiLockstep {
                 let (got, ()) = collected(call.stop, |sink| subject.unmap_non_original(sink));
                 same("reported", expected, got)?;
             }
-            SpaceOp::MarkOriginal => {
-                oracle.mark_original();
-                subject.mark_original();
-            }
-            SpaceOp::Reset => {
-                oracle.reset();
-                subject.reset();
-            }
-            SpaceOp::Clone(_) => subject.replace_by_copy(),
             _ => {}
         }
         Ok(())
@@ -304,6 +319,7 @@ impl Lockstep for CapiLockstep {
     fn apply(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
         self.ask(op)?;
         self.place(op)?;
+        self.change_all(op)?;
         match op {
             SpaceOp::MapAt { call, .. }
             | SpaceOp::Unmap { call, .. }

@@ -160,44 +160,49 @@ impl<T: Sample, S: RangeStore<Page, PageMapping<T>>> SpaceLockstep<T, S> {
         &mut self,
         len: u64,
         mapping: Mapping<T>,
-        expected: &Result<Vec<u64>, SpaceError>,
-        found: &Result<u64, SpaceError>,
-        got: &Result<u64, SpaceError>,
+        options: &MapOptions,
+        found: Result<u64, SpaceError>,
+        got: Result<u64, SpaceError>,
     ) -> Result<(), Mismatch> {
-        one_of("address", expected, got)?;
-        same("address that find_free promised", found, got)?;
-        if let Ok(addr) = *got {
-            let mapped = self.oracle.map_fixed_noreplace(addr, len, mapping);
-            same("following it", Ok(()), mapped)?;
+        one_of("address", &self.oracle.places(len, options), &found)?;
+        let Ok(addr) = found else {
+            return same("address that find_free promised", found, got);
+        };
+        let mapped = self.oracle.map_fixed_noreplace(addr, len, mapping);
+        if mapped.is_err() {
+            let again = self.subject.find_free(len, options);
+            same("a draw that was not used up", found, again)?;
         }
-        Ok(())
+        same(
+            "address that find_free promised",
+            mapped.map(|()| addr),
+            got,
+        )
     }
 
     /// Applies an operation that chooses an address.
     fn place(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
-        let Self { subject, oracle } = self;
+        let Self { subject, .. } = self;
         match *op {
             SpaceOp::MapAny { hint, len, mapping } => {
                 let options = MapOptions {
                     hint,
                     ..MapOptions::default()
                 };
-                let expected = oracle.places(len, &options);
                 let found = subject.find_free(len, &options);
                 let mapping = own(mapping);
                 let got = subject.map_any(hint, len, mapping.clone());
-                self.follow(len, mapping, &expected, &found, &got)
+                self.follow(len, mapping, &options, found, got)
             }
             SpaceOp::MapAnyWith {
                 len,
                 mapping,
                 options,
             } => {
-                let expected = oracle.places(len, &options);
                 let found = subject.find_free(len, &options);
                 let mapping = own(mapping);
                 let got = subject.map_any_with(len, mapping.clone(), &options);
-                self.follow(len, mapping, &expected, &found, &got)
+                self.follow(len, mapping, &options, found, got)
             }
             _ => Ok(()),
         }
@@ -314,6 +319,12 @@ impl<T: Sample, S: RangeStore<Page, PageMapping<T>>> SpaceLockstep<T, S> {
                 oracle.set_placement(placement);
                 subject.set_placement(placement);
             }
+            SpaceOp::SetLimits { regions, bytes } => {
+                oracle.set_region_limit(regions);
+                oracle.set_byte_limit(bytes);
+                subject.set_region_limit(regions);
+                subject.set_byte_limit(bytes);
+            }
             SpaceOp::MarkOriginal => {
                 oracle.mark_original();
                 subject.mark_original();
@@ -356,6 +367,12 @@ impl<T: Sample, S: RangeStore<Page, PageMapping<T>>> Lockstep for SpaceLockstep<
         same("size", oracle.size(), subject.size())?;
         same("page size", oracle.page_size(), subject.page_size())?;
         same("placement", oracle.placement(), subject.placement())?;
+        let limits = (oracle.region_limit(), oracle.byte_limit());
+        same(
+            "limits",
+            limits,
+            (subject.region_limit(), subject.byte_limit()),
+        )?;
         let mut regions = oracle.regions();
         same("regions", &regions, &subject.regions().collect())?;
         let text: String = regions.iter().map(|region| format!("{region}\n")).collect();

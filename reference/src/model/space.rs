@@ -20,6 +20,8 @@ pub struct ReferenceSpace<T = ()> {
     placement: Placement,
     /// What each page is mapped to, with the offset of the page itself.
     pages: Vec<Option<Mapping<T>>>,
+    region_limit: Option<usize>,
+    byte_limit: Option<u64>,
 }
 
 /// The regions of consecutive pages, given as (address, mapping).
@@ -43,6 +45,18 @@ fn regions_of<T: Clone + PartialEq>(
         });
     }
     regions
+}
+
+/// Pages, and a result.
+type ToChange = (Vec<usize>, Result<(), SpaceError>);
+
+/// One of two spaces.
+fn after_or<'a, T>(
+    space: &'a mut ReferenceSpace<T>,
+    after: &'a mut ReferenceSpace<T>,
+    near: bool,
+) -> &'a mut ReferenceSpace<T> {
+    if near { after } else { space }
 }
 
 /// The mapping as it is `distance` bytes further on.
@@ -89,6 +103,8 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
             page_size,
             placement: Placement::Lowest,
             pages,
+            region_limit: None,
+            byte_limit: None,
         })
     }
 
@@ -138,6 +154,49 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
     /// Changes what decides where `map_any` maps.
     pub fn set_placement(&mut self, placement: Placement) {
         self.placement = placement;
+    }
+
+    /// The limit on regions.
+    #[must_use]
+    pub fn region_limit(&self) -> Option<usize> {
+        self.region_limit
+    }
+
+    /// Limits the regions that a call may leave.
+    pub fn set_region_limit(&mut self, limit: Option<usize>) {
+        self.region_limit = limit;
+    }
+
+    /// The limit on bytes.
+    #[must_use]
+    pub fn byte_limit(&self) -> Option<u64> {
+        self.byte_limit
+    }
+
+    /// Limits the bytes that a call may leave mapped.
+    pub fn set_byte_limit(&mut self, limit: Option<u64>) {
+        self.byte_limit = limit;
+    }
+
+    /// Refuses what a call does, done to a copy, if it leaves too much.
+    fn try_first(&self, call: impl FnOnce(&mut Self)) -> Result<(), SpaceError> {
+        let mut after = self.clone();
+        call(&mut after);
+        let (before, regions) = (self.region_count(), after.region_count());
+        if self
+            .region_limit
+            .is_some_and(|limit| regions > limit && regions > before)
+        {
+            return Err(SpaceError::RegionLimit);
+        }
+        let (before, bytes) = (self.mapped_bytes(), after.mapped_bytes());
+        if self
+            .byte_limit
+            .is_some_and(|limit| bytes > limit && bytes > before)
+        {
+            return Err(SpaceError::ByteLimit);
+        }
+        Ok(())
     }
 
     /// Address of a page.
@@ -284,6 +343,7 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
         let pages = self.fixed(addr, len)?;
+        self.try_first(|space| space.set(&pages, mapping.clone()))?;
         let said = self.take(&pages, sink);
         if !said.stops() {
             self.set(&pages, mapping);
@@ -305,6 +365,7 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         if pages.iter().any(|&i| self.pages[i].is_some()) {
             return Err(SpaceError::Exists);
         }
+        self.try_first(|space| space.set(&pages, mapping.clone()))?;
         self.set(&pages, mapping);
         Ok(())
     }
@@ -320,6 +381,7 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
         let pages = self.fixed(addr, len)?;
+        self.try_first(|space| space.take(&pages, |_| ()))?;
         Ok(self.take(&pages, sink))
     }
 
@@ -336,10 +398,23 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         holes: HolePolicy,
         mut sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
-        self.update(addr, len, holes, |region, mapping| {
-            mapping.prot = prot;
-            sink(region)
-        })
+        let (changed, result) = self.to_change(addr, len, holes)?;
+        let change = |space: &mut Self, sink: &mut dyn FnMut(Region<T>) -> F| {
+            let set_prot = |mapping: &mut Mapping<T>| mapping.prot = prot;
+            space.change(&changed, |region, mapping| {
+                set_prot(mapping);
+                sink(region)
+            })
+        };
+        self.try_first(|space| {
+            change(space, &mut |_| F::GO_ON);
+        })?;
+        let said = change(self, &mut sink);
+        if said.stops() {
+            Ok(said)
+        } else {
+            result.map(|()| said)
+        }
     }
 
     /// Changes the mappings of a range, region by region as they were before.
@@ -353,25 +428,56 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         holes: HolePolicy,
         mut change: impl FnMut(Region<T>, &mut Mapping<T>) -> F,
     ) -> Result<F, SpaceError> {
-        let pages = self.fixed(addr, len)?;
+        let (changed, result) = self.to_change(addr, len, holes)?;
+        // Within two regions of the limit a copy is changed, which may not be taken.
+        let near = self
+            .region_limit
+            .is_some_and(|limit| self.region_count() + 2 > limit);
+        let mut after = self.clone();
+        let said = after_or(self, &mut after, near).change(&changed, &mut change);
+        if near {
+            self.try_first(|space| *space = after.clone())?;
+            *self = after;
+        }
+        if said.stops() {
+            Ok(said)
+        } else {
+            result.map(|()| said)
+        }
+    }
+
+    /// The pages that a call changes, and what it is refused with afterwards.
+    fn to_change(&self, addr: u64, len: u64, holes: HolePolicy) -> Result<ToChange, SpaceError> {
+        let mut pages = self.fixed(addr, len)?;
         let first_hole = pages.iter().position(|&i| self.pages[i].is_none());
-        let (changed, result) = match (holes, first_hole) {
-            (HolePolicy::Skip, _) | (_, None) => (&pages[..], Ok(F::GO_ON)),
-            (HolePolicy::StopAtHole, Some(hole)) => (&pages[..hole], Err(SpaceError::NotMapped)),
-            (HolePolicy::RequireMapped, Some(_)) => (&pages[..0], Err(SpaceError::NotMapped)),
-        };
-        for region in self.regions_of(changed) {
+        match (holes, first_hole) {
+            (HolePolicy::Skip, _) | (_, None) => Ok((pages, Ok(()))),
+            (HolePolicy::RequireMapped, Some(_)) => Err(SpaceError::NotMapped),
+            (HolePolicy::StopAtHole, Some(hole)) => {
+                pages.truncate(hole);
+                Ok((pages, Err(SpaceError::NotMapped)))
+            }
+        }
+    }
+
+    /// Changes pages, region by region as they were before.
+    fn change<F: Flow>(
+        &mut self,
+        pages: &[usize],
+        mut change: impl FnMut(Region<T>, &mut Mapping<T>) -> F,
+    ) -> F {
+        for region in self.regions_of(pages) {
             let pages = self.pages_of(&region);
             let mut mapping = region.mapping.clone();
             let said = change(region, &mut mapping);
             if said.stops() {
-                return Ok(said);
+                return said;
             }
             for (n, i) in pages.into_iter().enumerate() {
                 self.pages[i] = Some(moved(&mapping, n as u128 * self.page_size));
             }
         }
-        result
+        F::GO_ON
     }
 
     /// Moves a range; reports what was at the target.
@@ -390,22 +496,33 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         if pages.iter().any(|page| target.contains(page)) {
             return Err(SpaceError::Overlap);
         }
-        let moved: Vec<_> = pages.iter().map(|&i| self.pages[i].clone()).collect();
+        let all_moved = |space: &mut Self| {
+            for (&from, &to) in pages.iter().zip(&target) {
+                match space.pages[from].clone() {
+                    Some(mapping) => space.set(&[to], mapping),
+                    None => space.pages[to] = None,
+                }
+                if source == Source::Remove {
+                    space.pages[from] = None;
+                }
+            }
+        };
+        self.check_bytes_then_regions(all_moved)?;
         let said = self.take(&target, sink);
-        if said.stops() {
-            return Ok(said);
-        }
-        for (&i, mapping) in target.iter().zip(moved) {
-            if let Some(mapping) = mapping {
-                self.set(&[i], mapping);
-            }
-        }
-        for i in pages {
-            if source == Source::Remove {
-                self.pages[i] = None;
-            }
+        if !said.stops() {
+            all_moved(self);
         }
         Ok(said)
+    }
+
+    /// [`try_first`](Self::try_first), where the limit on bytes comes first.
+    fn check_bytes_then_regions(&self, call: impl Fn(&mut Self)) -> Result<(), SpaceError> {
+        let bytes_only = Self {
+            region_limit: None,
+            ..self.clone()
+        };
+        bytes_only.try_first(&call)?;
+        self.try_first(call)
     }
 
     /// Maps what follows a region as the region is mapped, if that is free.

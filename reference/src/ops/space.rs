@@ -254,6 +254,10 @@ impl FieldChange {
 #[expect(missing_docs, reason = "each variant is the operation of its name")]
 pub enum SpaceOp {
     SetPlacement(Placement),
+    SetLimits {
+        regions: Option<usize>,
+        bytes: Option<u64>,
+    },
     MapAny {
         hint: Option<u64>,
         len: u64,
@@ -366,7 +370,15 @@ impl SpaceOp {
     /// The operation of a byte up to 70, which is about placing.
     fn decode_placement(byte: u8, shape: &SpaceShape, input: &mut Input<'_>) -> Option<Self> {
         Some(match byte {
-            0..=5 => Self::SetPlacement(placement(input)?),
+            0..=3 => Self::SetPlacement(placement(input)?),
+            4..=5 => {
+                let (regions, bytes) = (input.byte()?, input.byte()?);
+                let pages = u64::from(bytes) % (shape.pages + 1);
+                Self::SetLimits {
+                    regions: (regions < 192).then_some(usize::from(regions % 12)),
+                    bytes: (bytes < 128).then_some(pages * shape.page_size),
+                }
+            }
             6..=35 => {
                 let hint = if input.byte()? & 1 == 1 {
                     Some(shape.address(input)?)
@@ -550,6 +562,9 @@ impl SpaceOp {
             Self::Regions(walk) => write!(f, "regions {walk}"),
             Self::Gaps(walk) => write!(f, "gaps {walk}"),
             Self::SetPlacement(placement) => write!(f, "set_placement {placement:?}"),
+            Self::SetLimits { regions, bytes } => {
+                write!(f, "set limits: regions {regions:?}, bytes {bytes:x?}")
+            }
             Self::MarkOriginal => f.write_str("mark_original"),
             Self::UnmapNonOriginal(call) => write!(f, "unmap_non_original{call}"),
             Self::Reset => f.write_str("reset"),

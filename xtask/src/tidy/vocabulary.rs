@@ -40,6 +40,7 @@ const SUBJECTS: [Subject; 3] = [
             "src/addr_space/calls.rs",
             "src/addr_space/regions.rs",
             "src/addr_space/relocate.rs",
+            "src/addr_space/limits.rs",
         ],
         driven: "reference/src/lockstep/space.rs",
         others: &["new"],

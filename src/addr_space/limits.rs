@@ -1,0 +1,189 @@
+//! Limits on regions and bytes, and what a call would leave, foretold exactly.
+
+use core::ops::Range;
+
+use super::error::SpaceError;
+use super::geometry::count;
+use super::mapping::PageMapping;
+use super::page::Page;
+use super::space::AddrSpace;
+use crate::store::RangeStore;
+
+/// What a call does to a range of pages.
+pub(super) enum Edit<'a, T> {
+    /// Maps all of them so.
+    Put(&'a PageMapping<T>),
+    /// Unmaps them.
+    Take,
+    /// Changes those that are mapped.
+    Change(&'a dyn Fn(&mut PageMapping<T>)),
+}
+
+/// Entries in the making: adjacent equal ones are one.
+struct Tally<T> {
+    entries: usize,
+    last: Option<(Page, PageMapping<T>)>,
+}
+
+impl<T: Clone + PartialEq> Tally<T> {
+    /// The next pages, which may be none.
+    fn add(&mut self, pages: Range<Page>, value: &PageMapping<T>) {
+        if pages.start >= pages.end {
+            return;
+        }
+        let joins = |(end, last): &(Page, PageMapping<T>)| *end == pages.start && last == value;
+        self.entries += usize::from(!self.last.as_ref().is_some_and(joins));
+        self.last = Some((pages.end, value.clone()));
+    }
+}
+
+impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> {
+    /// The most regions that a call may leave, as Linux's `max_map_count`; `None` for no
+    /// limit.
+    #[must_use]
+    pub fn region_limit(&self) -> Option<usize> {
+        self.limits.regions
+    }
+
+    /// Sets the most regions that a call may leave. A call that would leave more, and
+    /// more than there are, is refused with [`RegionLimit`](SpaceError::RegionLimit); it
+    /// has changed nothing. What it would leave is foretold exactly: it is not refused
+    /// if regions join or go. Regions that are there stay, however many. Foretold is the
+    /// whole call: [`protect`](Self::protect) that its sink stops can leave one more.
+    ///
+    /// With a limit that is not near, a call does not become slower but for a
+    /// comparison. From two regions below it on, a call costs O(log n + k) more for `k`
+    /// regions in its range, and [`update`](Self::update) O(n).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot, SpaceError};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// let data = Mapping::anonymous(Prot::READ, 0);
+    /// space.set_region_limit(Some(1));
+    /// space.map_at(0x2000, 0x3000, data, |_| ())?;
+    /// assert_eq!(space.unmap(0x3000, 0x1000, |_| ()), Err(SpaceError::RegionLimit));
+    /// assert_eq!(space.map_any(Some(0x8000), 0x1000, data), Err(SpaceError::RegionLimit));
+    /// space.map_at(0x5000, 0x1000, data, |_| ())?; // joins
+    /// # Ok::<(), SpaceError>(())
+    /// ```
+    pub fn set_region_limit(&mut self, limit: Option<usize>) {
+        self.limits.regions = limit;
+    }
+
+    /// The most bytes that a call may leave mapped, as Linux's `RLIMIT_AS`; `None` for no
+    /// limit.
+    #[must_use]
+    pub fn byte_limit(&self) -> Option<u64> {
+        self.limits.bytes
+    }
+
+    /// Sets the most bytes that a call may leave mapped. A call that would leave more,
+    /// and more than there are, is refused with [`ByteLimit`](SpaceError::ByteLimit); it
+    /// has changed nothing. Otherwise as [`set_region_limit`](Self::set_region_limit).
+    ///
+    /// ```
+    /// use gaptree::{AddrSpace, Mapping, Prot, SpaceError};
+    ///
+    /// let mut space = AddrSpace::new(0, 0x10_0000, 0x1000)?;
+    /// let data = Mapping::anonymous(Prot::READ, 0);
+    /// space.set_byte_limit(Some(0x2000));
+    /// space.map_at(0x2000, 0x2000, data, |_| ())?;
+    /// space.map_at(0x2000, 0x2000, data, |_| ())?; // replaces
+    /// assert_eq!(space.map_at(0x3000, 0x2000, data, |_| ()), Err(SpaceError::ByteLimit));
+    /// # Ok::<(), SpaceError>(())
+    /// ```
+    pub fn set_byte_limit(&mut self, limit: Option<u64>) {
+        self.limits.bytes = limit;
+    }
+
+    /// Refuses an edit that would leave too much.
+    #[inline]
+    pub(super) fn check_limits(
+        &self,
+        pages: &Range<Page>,
+        edit: &Edit<'_, T>,
+    ) -> Result<(), SpaceError> {
+        if self.limits.is_set() {
+            return self.check_set_limits(pages, edit);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn check_set_limits(&self, pages: &Range<Page>, edit: &Edit<'_, T>) -> Result<(), SpaceError> {
+        if self.is_near_region_limit() {
+            self.check_regions(self.regions_after(pages, edit))?;
+        }
+        if let (Some(_), Edit::Put(_)) = (self.limits.bytes, edit) {
+            let kept = self.mapped - self.pages_mapped_in(pages);
+            self.check_pages(kept + count(pages))?;
+        }
+        Ok(())
+    }
+
+    /// Whether one edit of a range, which adds two regions at most, could exceed the
+    /// limit.
+    pub(super) fn is_near_region_limit(&self) -> bool {
+        let most = self.store.len().saturating_add(2);
+        self.limits.regions.is_some_and(|limit| most > limit)
+    }
+
+    /// Refuses to have so many regions.
+    pub(super) fn check_regions(&self, after: usize) -> Result<(), SpaceError> {
+        let exceeds = |limit| after > limit && after > self.store.len();
+        if self.limits.regions.is_some_and(exceeds) {
+            return Err(SpaceError::RegionLimit);
+        }
+        Ok(())
+    }
+
+    /// Refuses to have so many pages mapped.
+    pub(super) fn check_pages(&self, after: u64) -> Result<(), SpaceError> {
+        let exceeds = |limit| self.geometry.bytes(after) > limit && after > self.mapped;
+        if self.limits.bytes.is_some_and(exceeds) {
+            return Err(SpaceError::ByteLimit);
+        }
+        Ok(())
+    }
+
+    /// How many pages of a range are mapped.
+    pub(super) fn pages_mapped_in(&self, pages: &Range<Page>) -> u64 {
+        let entries = self.store.overlapping(pages.clone());
+        let shared = entries
+            .map(|(entry, _)| count(&(entry.start.max(pages.start)..entry.end.min(pages.end))));
+        shared.sum()
+    }
+
+    /// How many regions there are after an edit of a range.
+    fn regions_after(&self, pages: &Range<Page>, edit: &Edit<'_, T>) -> usize {
+        let Range { start, end } = *pages;
+        // What overlaps the range, and what it touches.
+        let below = Page::new(start.number().saturating_sub(1)).unwrap_or(start);
+        let above = Page::new(end.number() + 1).unwrap_or(end);
+        let mut near = self.store.overlapping(below..above);
+        let touched = near.clone().count();
+        let mut tally = Tally {
+            entries: 0,
+            last: None,
+        };
+        if let Some((entry, value)) = near.clone().next() {
+            tally.add(entry.start..entry.end.min(start), value);
+        }
+        match edit {
+            Edit::Put(value) => tally.add(start..end, value),
+            Edit::Take => {}
+            Edit::Change(change) => {
+                for (entry, value) in near.clone() {
+                    let mut value = value.clone();
+                    change(&mut value);
+                    tally.add(entry.start.max(start)..entry.end.min(end), &value);
+                }
+            }
+        }
+        if let Some((entry, value)) = near.next_back() {
+            tally.add(entry.start.max(end)..entry.end, value);
+        }
+        self.store.len() - touched + tally.entries
+    }
+}
