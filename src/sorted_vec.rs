@@ -355,7 +355,10 @@ impl<K: Key, V: Clone + PartialEq> RangeStore<K, V> for SortedVecStore<K, V> {
             return Ok(F::GO_ON);
         };
         if F::CAN_STOP {
-            if !self.has_room(1) {
+            let slot = self.ends_up_to(span.start);
+            let splits =
+                slot < self.len && self.starts[slot] < span.start && self.ends[slot] > span.end;
+            if splits && !self.has_room(1) {
                 self.make_room(1)?;
             }
             return Ok(ask::remove_while(self, range, sink));

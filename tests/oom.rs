@@ -349,6 +349,27 @@ fn empty_stores_maps_and_spaces_allocate_nothing() {
     assert!(!asked);
 }
 
+fn removals_that_split_nothing_allocate_nothing_on<S: RangeStore<u64, u8>>() {
+    for entries in [1, 3, 8, 9, 27, 64] {
+        for range in [0..3, 1..40, 5..8000] {
+            let mut store: S = filled(entries);
+            let (said, asked) = failing_at(0, || {
+                store.try_remove_with(range.clone(), |_, _| Ok::<(), ()>(()))
+            });
+            assert!(!asked, "{entries} entries, {range:?}");
+            assert_eq!(said, Ok(Ok(())));
+            store.check();
+        }
+    }
+}
+
+#[test]
+fn removals_that_split_nothing_allocate_nothing() {
+    removals_that_split_nothing_allocate_nothing_on::<SortedVecStore<u64, u8>>();
+    removals_that_split_nothing_allocate_nothing_on::<BTreeStore<u64, u8, 3, 3>>();
+    removals_that_split_nothing_allocate_nothing_on::<BTreeStore<u64, u8>>();
+}
+
 #[test]
 fn a_handful_of_entries_in_a_sorted_vector_allocates_nothing() {
     let (store, asked) = failing_at(0, || filled::<SortedVecStore<u64, u8>>(4));
