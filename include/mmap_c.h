@@ -251,7 +251,8 @@ enum MMapError mmap_set_offsets(struct MMapAddrSpace *mm, int offsets);
  * From now on, a call that would leave more regions than this, or more bytes mapped,
  * and more than there are, fails as it does without memory: MMAP_NOMEM, or
  * (uintptr_t)-1 as an address. Nothing has changed then. What a call would leave is
- * foretold exactly.
+ * foretold exactly; mmap_protect_until is refused if its callback could stop it where
+ * there are too many.
  *
  * MMAP_OK, or MMAP_INVAL for NULL or a busy space. O(1).
  */
@@ -368,8 +369,8 @@ struct MMapTotals {
 bool mmap_totals(const struct MMapAddrSpace *mm, struct MMapTotals *totals);
 
 /*
- * A copy of a space: the same regions, placement, random sequence and meaning of
- * offsets. To be destroyed like any other. NULL if there is no memory, for NULL, or
+ * A copy of a space: the same regions, placement, random sequence, limits and meaning
+ * of offsets. To be destroyed like any other. NULL if there is no memory, for NULL, or
  * for a busy space. O(n).
  *
  * With a copy a call can be taken back whole: change the copy, do the real thing,

@@ -12,8 +12,11 @@ use core::ops::ControlFlow;
 ///
 /// The call returns what it was told last. If it was told to stop, what was
 /// reported before has happened; the piece of that report and all behind it are
-/// as before. Such a call goes over the pieces once to ask, each with a clone of
-/// its value, and then edits; it is as exact about memory as any other.
+/// as before. An update edits as it goes. A removal or insertion goes over the pieces
+/// once to ask, each with a clone of its value, and then removes what was agreed to and
+/// drops it. Memory is obtained before the first report all the same.
+///
+/// A closure that only panics needs a type: `|_| -> () { unreachable!() }`.
 ///
 /// ```
 /// use gaptree::RangeMap;
@@ -26,6 +29,11 @@ use core::ops::ControlFlow;
 /// assert_eq!(refused, Err(2..4));
 /// assert_eq!(map, RangeMap::from([(0..1, "a"), (2..4, "b"), (4..6, "c")]));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "a sink or closure returns `()`, `Result<(), E>` or `ControlFlow<B>`, not `{Self}`",
+    label = "its closure returns `{Self}`",
+    note = "end the closure with `;`, or give one that only panics a type: `|_| -> () {{ … }}`"
+)]
 pub trait Flow: sealed::Sealed + Sized {
     /// Goes on.
     const GO_ON: Self;

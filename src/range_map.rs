@@ -221,7 +221,7 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
 
     /// [`remove`](Self::remove) that hands each removed piece to `sink`:
     /// clipped to `range`, ascending, the value itself. The sink can stop the
-    /// removal: see [`Flow`].
+    /// removal, and gets clones then: see [`Flow`].
     pub fn remove_with<F: Flow>(
         &mut self,
         range: Range<K>,

@@ -3,8 +3,8 @@
 //! then changed and reported nothing.
 
 use gaptree::{
-    AddrSpace, BTreeStore, Mapping, Page, PageMapping, RangeStore, Region, SortedVecStore,
-    SpaceError,
+    AddrSpace, BTreeStore, HolePolicy, Mapping, Page, PageMapping, RangeStore, Region,
+    SortedVecStore, SpaceError,
 };
 use reference::ops::{Input, SpaceOp, SpaceShape};
 
@@ -86,7 +86,25 @@ fn around_the_limits<S: RangeStore<Page, PageMapping<u8>>>(
         return [0; 2];
     };
     let mut refused = [0; 2];
-    let regions = (space.region_count(), after.region_count());
+    let mut regions = (space.region_count(), after.region_count());
+    if let SpaceOp::Update {
+        addr, len, holes, ..
+    } = *op
+        && matches!(free.1, Ok(()) | Err(SpaceError::NotMapped))
+        && !(free.1.is_err() && holes == HolePolicy::RequireMapped)
+    {
+        // What it changes is not known before: a region that it cuts may be two.
+        let page = space.page_size();
+        let hole = space.check_mapped(addr, len).err();
+        let hole = hole.filter(|_| holes == HolePolicy::StopAtHole);
+        let end = addr.wrapping_add(len.div_ceil(page) * page);
+        let cuts = |at: u64| {
+            let region = space.query(at);
+            usize::from(region.is_some_and(|region| region.addr < at))
+        };
+        let cut = if hole == Some(addr) { 0 } else { cuts(addr) };
+        regions.1 = regions.0 + cut + cuts(hole.unwrap_or(end));
+    }
     for limit in regions.1.saturating_sub(1)..=regions.1 + 1 {
         let mut limited = space.clone();
         limited.set_region_limit(Some(limit));

@@ -29,6 +29,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// # Errors
     /// [`ZeroLength`](SpaceError::ZeroLength),
     /// [`NoFreeRange`](SpaceError::NoFreeRange) if it fits nowhere,
+    /// [`ByteLimit`](SpaceError::ByteLimit), [`RegionLimit`](SpaceError::RegionLimit),
     /// [`OutOfMemory`](SpaceError::OutOfMemory).
     ///
     /// ```
@@ -94,7 +95,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         // random address comes from here; limits ask for what is around it. Those need
         // the address first.
         let address_first =
-            mapping.offset_rule == OffsetRule::Linear || placer.is_random() || self.limits.is_set();
+            mapping.offset_rule == OffsetRule::Linear || placer.is_random() || self.limits.set;
         let page = match hint {
             None if !address_first => {
                 let value = PageMapping::new(mapping, 0);
@@ -110,7 +111,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
                     .pages_from(page, query.len)
                     .ok_or(SpaceError::NoFreeRange)?;
                 let value = PageMapping::new(mapping, self.geometry.addr(page));
-                self.check_limits(&pages, &Edit::Put(&value))?;
+                if self.limits.set {
+                    self.check_limits(pages.clone(), Edit::Put(value.clone()))?;
+                }
                 self.store.try_insert(pages, value)?;
                 page
             }
@@ -153,7 +156,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// mapped; see [`AddrSpace`].
     ///
     /// # Errors
-    /// Those of a range, and [`OutOfMemory`](SpaceError::OutOfMemory).
+    /// Those of a range, the limits', and [`OutOfMemory`](SpaceError::OutOfMemory).
     ///
     /// ```
     /// use gaptree::{AddrSpace, Mapping, Prot};
@@ -177,7 +180,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         let pages = self.geometry.pages_of(addr, len)?;
         let added = count(&pages);
         let value = PageMapping::new(mapping, addr);
-        self.check_limits(&pages, &Edit::Put(&value))?;
+        if self.limits.set {
+            self.check_limits(pages.clone(), Edit::Put(value.clone()))?;
+        }
         let Self {
             store,
             geometry,
@@ -197,7 +202,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// (`MAP_FIXED_NOREPLACE`).
     ///
     /// # Errors
-    /// Those of a range, [`Exists`](SpaceError::Exists) if any page is mapped,
+    /// Those of a range, [`Exists`](SpaceError::Exists) if any page is mapped, the limits',
     /// and [`OutOfMemory`](SpaceError::OutOfMemory).
     ///
     /// ```
@@ -221,7 +226,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         }
         let added = count(&pages);
         let value = PageMapping::new(mapping, addr);
-        self.check_limits(&pages, &Edit::Put(&value))?;
+        if self.limits.set {
+            self.check_limits(pages.clone(), Edit::Put(value.clone()))?;
+        }
         self.store.try_insert(pages, value)?;
         self.mapped += added;
         Ok(())
@@ -231,8 +238,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// that are not mapped are passed over, as on Linux. The sink can stop it.
     ///
     /// # Errors
-    /// Those of a range, and [`OutOfMemory`](SpaceError::OutOfMemory), which
-    /// only a range inside one region can meet.
+    /// Those of a range, and [`RegionLimit`](SpaceError::RegionLimit) and
+    /// [`OutOfMemory`](SpaceError::OutOfMemory), which only a range inside one region can
+    /// meet.
     ///
     /// ```
     /// use gaptree::{AddrSpace, Mapping, Prot};
@@ -251,7 +259,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
         let pages = self.geometry.pages_of(addr, len)?;
-        self.check_limits(&pages, &Edit::Take)?;
+        if self.limits.set {
+            self.check_limits(pages.clone(), Edit::Take)?;
+        }
         self.unmap_pages(pages, sink)
     }
 
@@ -279,7 +289,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     ///
     /// # Errors
     /// Those of a range, [`NotMapped`](SpaceError::NotMapped) as `holes` says,
-    /// and [`OutOfMemory`](SpaceError::OutOfMemory).
+    /// [`RegionLimit`](SpaceError::RegionLimit), and [`OutOfMemory`](SpaceError::OutOfMemory).
     ///
     /// ```
     /// use gaptree::{AddrSpace, HolePolicy, Mapping, Prot, SpaceError};
@@ -304,7 +314,13 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         mut sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
         let (pages, refused) = self.pages_to_change(addr, len, holes)?;
-        self.check_limits(&pages, &Edit::Change(&|value| value.set_prot(prot)))?;
+        if self.limits.set {
+            let (change, can_stop) = (
+                &|value: &mut PageMapping<T>| value.set_prot(prot),
+                F::CAN_STOP,
+            );
+            self.check_limits(pages.clone(), Edit::Change { change, can_stop })?;
+        }
         let Self {
             store, geometry, ..
         } = self;
@@ -323,9 +339,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// locking, naming, taking one bit of the protection away are others.
     ///
     /// A region changes when `change` returns; one at which it [stops](Flow) or
-    /// panics stays as it was. `holes` says what pages that are not mapped do. From two
-    /// regions below a [limit](Self::set_region_limit) on, the call works on a copy: if
-    /// it is refused, or `change` panics, nothing has changed, though `change` was called.
+    /// panics stays as it was. `holes` says what pages that are not mapped do.
     /// Allocates only where the range cuts a region; clones the data of each region
     /// three times. O(log n + k).
     ///
@@ -354,29 +368,20 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         mut change: impl FnMut(Region<T>, &mut Mapping<T>) -> F,
     ) -> Result<F, SpaceError> {
         let (pages, refused) = self.pages_to_change(addr, len, holes)?;
-        // Near the limit what `change` does is tried on a copy: it is called only once.
-        let mut copy = None;
-        if self.is_near_region_limit() {
-            copy = Some(self.store.try_clone()?);
+        if self.limits.set {
+            self.check_limits(pages.clone(), Edit::Unknown)?;
         }
         let Self {
             store, geometry, ..
         } = self;
-        let said = copy
-            .as_mut()
-            .unwrap_or(store)
-            .try_update(pages, |pages, value| {
-                let region = region(geometry, &pages, value.clone());
-                let addr = region.addr;
-                let mut mapping = region.mapping.clone();
-                let said = change(region, &mut mapping);
-                *value = PageMapping::again(mapping, addr);
-                said
-            })?;
-        if let Some(copy) = copy {
-            self.check_regions(copy.len())?;
-            self.store = copy;
-        }
+        let said = store.try_update(pages, |pages, value| {
+            let region = region(geometry, &pages, value.clone());
+            let addr = region.addr;
+            let mut mapping = region.mapping.clone();
+            let said = change(region, &mut mapping);
+            *value = PageMapping::again(mapping, addr);
+            said
+        })?;
         stopped_or(said, refused)
     }
 

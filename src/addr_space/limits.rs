@@ -6,17 +6,23 @@ use super::error::SpaceError;
 use super::geometry::count;
 use super::mapping::PageMapping;
 use super::page::Page;
-use super::space::AddrSpace;
+use super::space::{AddrSpace, Limits};
 use crate::store::RangeStore;
 
 /// What a call does to a range of pages.
 pub(super) enum Edit<'a, T> {
     /// Maps all of them so.
-    Put(&'a PageMapping<T>),
+    Put(PageMapping<T>),
     /// Unmaps them.
     Take,
     /// Changes those that are mapped.
-    Change(&'a dyn Fn(&mut PageMapping<T>)),
+    Change {
+        change: &'a dyn Fn(&mut PageMapping<T>),
+        /// Whether a sink can stop it at each of them.
+        can_stop: bool,
+    },
+    /// Changes those that are mapped in a way that is not known before.
+    Unknown,
 }
 
 /// Entries in the making: adjacent equal ones are one.
@@ -31,9 +37,14 @@ impl<T: Clone + PartialEq> Tally<T> {
         if pages.start >= pages.end {
             return;
         }
-        let joins = |(end, last): &(Page, PageMapping<T>)| *end == pages.start && last == value;
-        self.entries += usize::from(!self.last.as_ref().is_some_and(joins));
+        self.entries += usize::from(!self.joins(pages.start, value));
         self.last = Some((pages.end, value.clone()));
+    }
+
+    /// Whether pages from `start` on with this value are one with the last.
+    fn joins(&self, start: Page, value: &PageMapping<T>) -> bool {
+        let last = self.last.as_ref();
+        last.is_some_and(|(end, last)| *end == start && last == value)
     }
 }
 
@@ -47,13 +58,17 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
 
     /// Sets the most regions that a call may leave. A call that would leave more, and
     /// more than there are, is refused with [`RegionLimit`](SpaceError::RegionLimit); it
-    /// has changed nothing. What it would leave is foretold exactly: it is not refused
-    /// if regions join or go. Regions that are there stay, however many. Foretold is the
-    /// whole call: [`protect`](Self::protect) that its sink stops can leave one more.
+    /// has changed and reported nothing. What it would leave is foretold exactly: it is
+    /// not refused if regions join or go. Regions that are there stay, however many.
     ///
-    /// With a limit that is not near, a call does not become slower but for a
-    /// comparison. From two regions below it on, a call costs O(log n + k) more for `k`
-    /// regions in its range, and [`update`](Self::update) O(n).
+    /// [`protect`](Self::protect) is refused also if its sink can [stop](crate::Flow), and
+    /// could stop it where there are too many. What [`update`](Self::update) does is not known before: it is refused if the
+    /// regions that its range cuts could become too many.
+    ///
+    /// A call that comes within two regions of the limit costs O(log n + k) more for `k`
+    /// regions in its range. With any limit a call that looks for a place searches twice.
+    /// A copy has the same limits, [`reset`](Self::reset) keeps them, and `==` does not
+    /// compare them.
     ///
     /// ```
     /// use gaptree::{AddrSpace, Mapping, Prot, SpaceError};
@@ -68,7 +83,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// # Ok::<(), SpaceError>(())
     /// ```
     pub fn set_region_limit(&mut self, limit: Option<usize>) {
-        self.limits.regions = limit;
+        self.limits = Limits::new(limit, self.limits.bytes);
     }
 
     /// The most bytes that a call may leave mapped, as Linux's `RLIMIT_AS`; `None` for no
@@ -94,39 +109,29 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// # Ok::<(), SpaceError>(())
     /// ```
     pub fn set_byte_limit(&mut self, limit: Option<u64>) {
-        self.limits.bytes = limit;
+        self.limits = Limits::new(self.limits.regions, limit);
     }
 
-    /// Refuses an edit that would leave too much.
-    #[inline]
+    /// Refuses an edit that would leave too much; called only if a limit is set, so that
+    /// a space without costs one comparison.
+    #[cold]
     pub(super) fn check_limits(
         &self,
-        pages: &Range<Page>,
-        edit: &Edit<'_, T>,
+        pages: Range<Page>,
+        edit: Edit<'_, T>,
     ) -> Result<(), SpaceError> {
-        if self.limits.is_set() {
-            return self.check_set_limits(pages, edit);
+        if let Edit::Put(_) = edit {
+            self.check_pages(self.mapped + count(&pages)).or_else(|_| {
+                let kept = self.mapped - self.pages_mapped_in(&pages);
+                self.check_pages(kept + count(&pages))
+            })?;
         }
-        Ok(())
-    }
-
-    #[cold]
-    fn check_set_limits(&self, pages: &Range<Page>, edit: &Edit<'_, T>) -> Result<(), SpaceError> {
-        if self.is_near_region_limit() {
-            self.check_regions(self.regions_after(pages, edit))?;
-        }
-        if let (Some(_), Edit::Put(_)) = (self.limits.bytes, edit) {
-            let kept = self.mapped - self.pages_mapped_in(pages);
-            self.check_pages(kept + count(pages))?;
-        }
-        Ok(())
-    }
-
-    /// Whether one edit of a range, which adds two regions at most, could exceed the
-    /// limit.
-    pub(super) fn is_near_region_limit(&self) -> bool {
+        // One range cuts two regions at most.
         let most = self.store.len().saturating_add(2);
-        self.limits.regions.is_some_and(|limit| most > limit)
+        if self.limits.regions.is_some_and(|limit| most > limit) {
+            self.check_regions(self.regions_after(&pages, &edit))?;
+        }
+        Ok(())
     }
 
     /// Refuses to have so many regions.
@@ -155,7 +160,8 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         shared.sum()
     }
 
-    /// How many regions there are after an edit of a range.
+    /// How many regions there are after an edit of a range, or wherever its sink can
+    /// stop it: the most.
     fn regions_after(&self, pages: &Range<Page>, edit: &Edit<'_, T>) -> usize {
         let Range { start, end } = *pages;
         // What overlaps the range, and what it touches.
@@ -170,20 +176,34 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         if let Some((entry, value)) = near.clone().next() {
             tally.add(entry.start..entry.end.min(start), value);
         }
+        let mut most = 0;
         match edit {
             Edit::Put(value) => tally.add(start..end, value),
             Edit::Take => {}
-            Edit::Change(change) => {
-                for (entry, value) in near.clone() {
+            Edit::Change { change, can_stop } => {
+                for (passed, (entry, value)) in near.clone().enumerate() {
+                    let piece = entry.start.max(start)..entry.end.min(end);
+                    // Stopped here, this entry and those above are as before.
+                    let joined = usize::from(tally.joins(piece.start, value));
+                    if *can_stop {
+                        most = most.max(tally.entries + touched - passed - joined);
+                    }
                     let mut value = value.clone();
                     change(&mut value);
-                    tally.add(entry.start.max(start)..entry.end.min(end), &value);
+                    tally.add(piece, &value);
                 }
+            }
+            Edit::Unknown => {
+                let cuts = |page| {
+                    near.clone()
+                        .any(|(entry, _)| entry.start < page && page < entry.end)
+                };
+                return self.store.len() + usize::from(cuts(start)) + usize::from(cuts(end));
             }
         }
         if let Some((entry, value)) = near.next_back() {
             tally.add(entry.start.max(end)..entry.end, value);
         }
-        self.store.len() - touched + tally.entries
+        self.store.len() - touched + tally.entries.max(most)
     }
 }

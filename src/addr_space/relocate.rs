@@ -23,7 +23,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// stops or panics, the target is unmapped as far as [`unmap`](Self::unmap) would be,
     /// and nothing has moved. What is moved is not [`original`](crate::Mapping::original).
     ///
-    /// Copies the store: O(n), and its memory twice until the call returns.
+    /// Copies the store: O(n), and its memory twice until the call returns. A range in
+    /// which nothing is mapped can be moved too: it leaves the target unmapped, where
+    /// Linux says `EFAULT`.
     ///
     /// # Errors
     /// Those of a range, for `from` and then for `to`;
@@ -107,6 +109,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// [`NotMapped`](SpaceError::NotMapped) if `addr` is not mapped;
     /// [`OutsideSpace`](SpaceError::OutsideSpace);
     /// [`Exists`](SpaceError::Exists) if something is in the way;
+    /// [`ByteLimit`](SpaceError::ByteLimit), [`RegionLimit`](SpaceError::RegionLimit);
     /// [`OutOfMemory`](SpaceError::OutOfMemory).
     ///
     /// ```
@@ -132,7 +135,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             return Err(SpaceError::Exists);
         }
         let value = value.clone().anew();
-        self.check_limits(&pages, &Edit::Put(&value))?;
+        if self.limits.set {
+            self.check_limits(pages.clone(), Edit::Put(value.clone()))?;
+        }
         self.store.try_insert(pages, value)?;
         self.mapped += added;
         Ok(self.geometry.addr(region.end))

@@ -24,7 +24,8 @@ use crate::store::RangeStore;
 /// address and offset and its mapping from before the change.
 ///
 /// `T` is the caller's own data of a region, [`Mapping::data`]; none by default. A
-/// region that leaves the space is handed to the sink with its data.
+/// region that leaves the space is handed to the sink with its data; a sink that can
+/// stop gets a clone, and the data itself is dropped when it has agreed to all.
 ///
 /// # Sinks that stop
 /// A sink that returns `Result<(), E>` or `ControlFlow<B>` can stop the call, for
@@ -50,7 +51,8 @@ use crate::store::RangeStore;
 /// # Errors
 /// A call that returns an error has changed nothing and reported nothing, but
 /// for [`HolePolicy::StopAtHole`](crate::HolePolicy::StopAtHole). Where several errors apply, the first of this
-/// list is returned.
+/// list is returned; but `StopAtHole` says that a page is not mapped last of all, and
+/// [`relocate`](Self::relocate) meets the region limit only with the memory for a copy.
 ///
 /// | error | of a range `(addr, len)` | of a call that looks for a place |
 /// |---|---|---|
@@ -62,8 +64,8 @@ use crate::store::RangeStore;
 /// | [`Overlap`](SpaceError::Overlap) | source and target share a page, for [`relocate`](Self::relocate) | |
 /// | [`NotMapped`](SpaceError::NotMapped) | a page is not mapped, for two of the [`HolePolicy`](crate::HolePolicy)s | |
 /// | [`NoFreeRange`](SpaceError::NoFreeRange) | | it fits nowhere |
-/// | [`RegionLimit`](SpaceError::RegionLimit) | it would leave more regions than [`set_region_limit`](Self::set_region_limit) allows | the same |
 /// | [`ByteLimit`](SpaceError::ByteLimit) | it would leave more bytes mapped than [`set_byte_limit`](Self::set_byte_limit) allows | the same |
+/// | [`RegionLimit`](SpaceError::RegionLimit) | it would leave more regions than [`set_region_limit`](Self::set_region_limit) allows | the same |
 /// | [`OutOfMemory`](SpaceError::OutOfMemory) | the store could not get memory | the same |
 ///
 /// # Panics
@@ -79,14 +81,15 @@ use crate::store::RangeStore;
 /// | Can the sink stop the call? | Yes: see above. |
 /// | What allocates? | Only a call that changes regions, never once per region, and a copy. Whatever takes `&self` never does: queries, access checks, iterators. They clone the data of a region, whose `Clone` may allocate; [`query_ref`](Self::query_ref), [`check_access_ref`](Self::check_access_ref) and [`borrowed`](crate::Regions::borrowed) iterators do not even that. |
 /// | May a signal handler look? | If the handler cannot interrupt a call that changes the space. Look-ups take no lock and allocate nothing. |
-/// | Does growing a region allocate? | [`extend`](Self::extend) needs no new region. It allocates only if the grown region reaches the next leaf of the tree and its own leaf is full. |
+/// | Does growing a region allocate? | [`extend`](Self::extend) needs no new region, unless the old one is original. It allocates only if the grown region reaches the next leaf of the tree and its own leaf is full. |
 /// | What does a copy cost? | [`try_clone`](Self::try_clone) is O(n). A copy goes on with the same random sequence as the original. |
 /// | How is `mremap` done? | [`relocate`](Self::relocate) moves, [`extend`](Self::extend) grows in place, [`unmap`](Self::unmap) shrinks. |
 /// | `brk`, `fork`, `mlock`, names? | `brk`: [`map_fixed_noreplace`](Self::map_fixed_noreplace) and [`unmap`](Self::unmap) at its end. `fork`: a copy. `mlock`: [`update`](Self::update) sets a bit of [`flags`](crate::Mapping::flags). Names: [`data`](crate::Mapping::data). |
 ///
 /// # Complexity
 /// With `n` regions of which a call touches `k`: O(log n + k) with the default
-/// engine, unless a method says otherwise. No call allocates for each region.
+/// engine, unless a method says otherwise. No call but [`relocate`](Self::relocate)
+/// allocates for each region.
 ///
 /// ```
 /// use gaptree::{AddrSpace, HolePolicy, Mapping, Prot};
@@ -115,15 +118,20 @@ pub struct AddrSpace<T = (), S = BTreeStore<Page, PageMapping<T>>> {
 /// How much a space may have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Limits {
+    /// Whether there is any.
+    pub(super) set: bool,
     pub(super) regions: Option<usize>,
     pub(super) bytes: Option<u64>,
 }
 
 impl Limits {
-    /// Whether there is any.
-    #[inline]
-    pub(super) fn is_set(&self) -> bool {
-        self.regions.is_some() || self.bytes.is_some()
+    pub(super) fn new(regions: Option<usize>, bytes: Option<u64>) -> Self {
+        let set = regions.is_some() || bytes.is_some();
+        Self {
+            set,
+            regions,
+            bytes,
+        }
     }
 }
 

@@ -50,15 +50,6 @@ fn regions_of<T: Clone + PartialEq>(
 /// Pages, and a result.
 type ToChange = (Vec<usize>, Result<(), SpaceError>);
 
-/// One of two spaces.
-fn after_or<'a, T>(
-    space: &'a mut ReferenceSpace<T>,
-    after: &'a mut ReferenceSpace<T>,
-    near: bool,
-) -> &'a mut ReferenceSpace<T> {
-    if near { after } else { space }
-}
-
 /// The mapping as it is `distance` bytes further on.
 fn moved<T: Clone>(mapping: &Mapping<T>, distance: u128) -> Mapping<T> {
     let offset = match mapping.offset_rule {
@@ -182,19 +173,19 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
     fn try_first(&self, call: impl FnOnce(&mut Self)) -> Result<(), SpaceError> {
         let mut after = self.clone();
         call(&mut after);
-        let (before, regions) = (self.region_count(), after.region_count());
-        if self
-            .region_limit
-            .is_some_and(|limit| regions > limit && regions > before)
-        {
-            return Err(SpaceError::RegionLimit);
-        }
         let (before, bytes) = (self.mapped_bytes(), after.mapped_bytes());
         if self
             .byte_limit
             .is_some_and(|limit| bytes > limit && bytes > before)
         {
             return Err(SpaceError::ByteLimit);
+        }
+        let (before, regions) = (self.region_count(), after.region_count());
+        if self
+            .region_limit
+            .is_some_and(|limit| regions > limit && regions > before)
+        {
+            return Err(SpaceError::RegionLimit);
         }
         Ok(())
     }
@@ -399,17 +390,25 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         mut sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
         let (changed, result) = self.to_change(addr, len, holes)?;
-        let change = |space: &mut Self, sink: &mut dyn FnMut(Region<T>) -> F| {
-            let set_prot = |mapping: &mut Mapping<T>| mapping.prot = prot;
-            space.change(&changed, |region, mapping| {
-                set_prot(mapping);
-                sink(region)
-            })
-        };
-        self.try_first(|space| {
-            change(space, &mut |_| F::GO_ON);
-        })?;
-        let said = change(self, &mut sink);
+        // Wherever the sink may stop it, and without a stop.
+        let whole = self.regions_of(&changed).len();
+        let first = if F::CAN_STOP { 0 } else { whole };
+        for last in first..=whole {
+            self.try_first(|space| {
+                let mut left = last;
+                space
+                    .change(&changed, |_, mapping| {
+                        mapping.prot = prot;
+                        left = left.checked_sub(1).ok_or(())?;
+                        Ok::<(), ()>(())
+                    })
+                    .unwrap_or_default();
+            })?;
+        }
+        let said = self.change(&changed, |region, mapping| {
+            mapping.prot = prot;
+            sink(region)
+        });
         if said.stops() {
             Ok(said)
         } else {
@@ -429,21 +428,32 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         mut change: impl FnMut(Region<T>, &mut Mapping<T>) -> F,
     ) -> Result<F, SpaceError> {
         let (changed, result) = self.to_change(addr, len, holes)?;
-        // Within two regions of the limit a copy is changed, which may not be taken.
-        let near = self
-            .region_limit
-            .is_some_and(|limit| self.region_count() + 2 > limit);
-        let mut after = self.clone();
-        let said = after_or(self, &mut after, near).change(&changed, &mut change);
-        if near {
-            self.try_first(|space| *space = after.clone())?;
-            *self = after;
+        // Each of its ends may make one region more.
+        let ends = [changed.first().copied(), changed.last().map(|i| i + 1)];
+        let cut = ends
+            .into_iter()
+            .flatten()
+            .filter(|&i| self.is_cut_before(i));
+        let (regions, most) = (self.region_count(), self.region_count() + cut.count());
+        let exceeds = |limit| most > limit && most > regions;
+        if self.region_limit.is_some_and(exceeds) {
+            return Err(SpaceError::RegionLimit);
         }
+        let said = self.change(&changed, &mut change);
         if said.stops() {
             Ok(said)
         } else {
             result.map(|()| said)
         }
+    }
+
+    /// Whether a page and the one below are of one region.
+    fn is_cut_before(&self, page: usize) -> bool {
+        let mapped = |i: usize| self.pages.get(i).is_some_and(Option::is_some);
+        let below = page.checked_sub(1);
+        below.is_some_and(|below| {
+            mapped(below) && mapped(page) && self.regions_of(&[below, page]).len() == 1
+        })
     }
 
     /// The pages that a call changes, and what it is refused with afterwards.
@@ -507,22 +517,12 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
                 }
             }
         };
-        self.check_bytes_then_regions(all_moved)?;
+        self.try_first(all_moved)?;
         let said = self.take(&target, sink);
         if !said.stops() {
             all_moved(self);
         }
         Ok(said)
-    }
-
-    /// [`try_first`](Self::try_first), where the limit on bytes comes first.
-    fn check_bytes_then_regions(&self, call: impl Fn(&mut Self)) -> Result<(), SpaceError> {
-        let bytes_only = Self {
-            region_limit: None,
-            ..self.clone()
-        };
-        bytes_only.try_first(&call)?;
-        self.try_first(call)
     }
 
     /// Maps what follows a region as the region is mapped, if that is free.
