@@ -3,7 +3,7 @@
 //! then changed and reported nothing.
 
 use gaptree::{
-    AddrSpace, BTreeStore, HolePolicy, Mapping, Page, PageMapping, RangeStore, Region,
+    AddrSpace, BTreeStore, HolePolicy, Mapping, Page, PageMapping, Prot, RangeStore, Region,
     SortedVecStore, SpaceError,
 };
 use reference::ops::{Input, SpaceOp, SpaceShape};
@@ -182,4 +182,18 @@ fn limits_are_foretold_exactly_on_the_tree() {
 #[test]
 fn limits_are_foretold_exactly_on_the_sorted_vector() {
     sweep::<SortedVecStore<Page, PageMapping<u8>>>();
+}
+
+#[test]
+fn a_byte_limit_holds_where_lengths_add_up_beyond_2_64() {
+    let size = 0_u64.wrapping_sub(4096);
+    let mut space = AddrSpace::new(0, size, 4096).expect("a space");
+    let data = Mapping::anonymous(Prot::READ, 0);
+    space.set_byte_limit(Some(1 << 63));
+    space
+        .map_at(0, 1 << 63, data, |_| ())
+        .expect("at the limit");
+    let beyond = space.map_at(1 << 62, size - (1 << 62), data, |_| ());
+    assert_eq!(beyond, Err(SpaceError::ByteLimit));
+    assert_eq!(space.mapped_bytes(), 1 << 63);
 }

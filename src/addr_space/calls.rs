@@ -20,9 +20,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// unaligned hint down, and keeps the gap below a growing stack free; here
     /// the caller does both.
     ///
-    /// Without a hint, one search of the store finds the gap and fills it. Two
-    /// things need one more search: a hint, and a mapping with a linear offset,
-    /// since what the store keeps of that depends on the address. A random
+    /// Without a hint, one search of the store finds the gap and fills it. Three
+    /// things need one more search: a hint, a limit, and a mapping with a linear
+    /// offset, since what the store keeps of that depends on the address. A random
     /// placement is O(log n) expected, unless nearly everything is mapped: then
     /// it is O(g log n) for `g` long-enough gaps.
     ///

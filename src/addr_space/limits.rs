@@ -62,8 +62,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// not refused if regions join or go. Regions that are there stay, however many.
     ///
     /// [`protect`](Self::protect) is refused also if its sink can [stop](crate::Flow), and
-    /// could stop it where there are too many. What [`update`](Self::update) does is not known before: it is refused if the
-    /// regions that its range cuts could become too many.
+    /// could stop it where there are too many. What [`update`](Self::update) does is not
+    /// known before: it is refused if the regions that its range cuts could become too
+    /// many.
     ///
     /// A call that comes within two regions of the limit costs O(log n + k) more for `k`
     /// regions in its range. With any limit a call that looks for a place searches twice.
@@ -145,7 +146,9 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
 
     /// Refuses to have so many pages mapped.
     pub(super) fn check_pages(&self, after: u64) -> Result<(), SpaceError> {
-        let exceeds = |limit| self.geometry.bytes(after) > limit && after > self.mapped;
+        // In pages: `after` may be a bound, of more bytes than there are.
+        let page_size = self.geometry.page_size();
+        let exceeds = |limit| after > limit / page_size && after > self.mapped;
         if self.limits.bytes.is_some_and(exceeds) {
             return Err(SpaceError::ByteLimit);
         }
