@@ -23,7 +23,7 @@ use crate::store::RangeStore;
 /// sink: ascending, clipped to the range of the call, each piece with its own
 /// address and offset and its mapping from before the change.
 ///
-/// `T` is the caller's own data of a region, [`Mapping::data`]; none by default. A
+/// `T` is the caller's own data of a region, [`data`](crate::Mapping::data); none by default. A
 /// region that leaves the space is handed to the sink with its data; a sink that can
 /// stop gets a clone, and the data itself is dropped when it has agreed to all.
 ///
