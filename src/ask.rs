@@ -7,6 +7,7 @@ use core::ops::Range;
 use crate::flow::Flow;
 use crate::guard::ScopeGuard;
 use crate::key::Key;
+use crate::span::common;
 use crate::store::RangeStore;
 use crate::value;
 
@@ -18,12 +19,12 @@ pub(crate) fn remove_while<K: Key, V: Clone + PartialEq, F: Flow>(
     range: Range<K>,
     mut sink: impl FnMut(Range<K>, V) -> F,
 ) -> F {
-    let Range { start, end } = range;
+    let start = range.start;
     // Everything below has been agreed to.
     let agreed = Cell::new(start);
     let store = ScopeGuard::new(store, |store| remove_quietly(store, start..agreed.get()));
-    for (entry, value) in store.overlapping(start..end) {
-        let piece = entry.start.max(start)..entry.end.min(end);
+    for (entry, value) in store.overlapping(range.clone()) {
+        let piece = common(&entry, &range);
         let value = value::part(value);
         agreed.set(piece.end);
         let said = sink(piece.clone(), value);

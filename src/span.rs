@@ -66,3 +66,9 @@ impl<R: Ordinal> Span<R> {
 pub(crate) fn is_empty<K: Ord>(range: &Range<K>) -> bool {
     range.start >= range.end
 }
+
+/// What two ranges have in common; empty or inverted if that is nothing.
+#[inline]
+pub(crate) fn common<K: Ord + Copy>(one: &Range<K>, other: &Range<K>) -> Range<K> {
+    one.start.max(other.start)..one.end.min(other.end)
+}

@@ -7,6 +7,7 @@ use super::geometry::count;
 use super::mapping::PageMapping;
 use super::page::Page;
 use super::space::{AddrSpace, Limits};
+use crate::span::common;
 use crate::store::RangeStore;
 
 /// What a call does to a range of pages.
@@ -158,8 +159,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// How many pages of a range are mapped.
     pub(super) fn pages_mapped_in(&self, pages: &Range<Page>) -> u64 {
         let entries = self.store.overlapping(pages.clone());
-        let shared = entries
-            .map(|(entry, _)| count(&(entry.start.max(pages.start)..entry.end.min(pages.end))));
+        let shared = entries.map(|(entry, _)| count(&common(&entry, pages)));
         shared.sum()
     }
 
@@ -185,7 +185,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             Edit::Take => {}
             Edit::Change { change, can_stop } => {
                 for (passed, (entry, value)) in near.clone().enumerate() {
-                    let piece = entry.start.max(start)..entry.end.min(end);
+                    let piece = common(&entry, pages);
                     // Stopped here, this entry and those above are as before.
                     let joined = usize::from(tally.joins(piece.start, value));
                     if *can_stop {

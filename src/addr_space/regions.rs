@@ -10,6 +10,7 @@ use super::mapping::{Mapping, PageMapping, Region};
 use super::page::Page;
 use super::space::{AddrSpace, region};
 use super::views::{Pieces, Regions, Segments, view};
+use crate::span::common;
 use crate::store::{RangeStore, Segment};
 
 impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> {
@@ -293,10 +294,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         let all = self.geometry.all();
         match self.store.segment_at(self.geometry.page_at(addr)?) {
             Segment::Entry(..) => None,
-            Segment::Gap(pages) => {
-                let inside = pages.start.max(all.start)..pages.end.min(all.end);
-                Some(self.geometry.range(&inside))
-            }
+            Segment::Gap(pages) => Some(self.geometry.range(&common(&pages, &all))),
         }
     }
 

@@ -10,6 +10,7 @@ use super::space::AddrSpace;
 use crate::alloc_error::AllocError;
 use crate::flow::Flow;
 use crate::key::Key;
+use crate::span::common;
 use crate::store::RangeStore;
 use crate::u62::U62;
 
@@ -87,7 +88,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         let mut store = self.store.try_clone()?;
         store.try_remove_with(target.clone(), |_, value| drop(value))?;
         for (entry, value) in self.store.overlapping(pages.clone()) {
-            let piece = entry.start.max(pages.start)..entry.end.min(pages.end);
+            let piece = common(&entry, pages);
             let range = there(piece.start)..there(piece.end);
             let mapping = value.clone().at(self.geometry.addr(piece.start));
             let value = PageMapping::new(mapping, self.geometry.addr(range.start));

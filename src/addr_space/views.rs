@@ -11,6 +11,7 @@ use super::geometry::{Geometry, count};
 use super::mapping::{PageMapping, Region};
 use super::page::Page;
 use super::space::region;
+use crate::span::common;
 use crate::store::RangeStore;
 
 /// The region that an entry of the store stands for, with its data borrowed.
@@ -96,37 +97,6 @@ where
     }
 }
 
-impl<'a, T, S> FusedIterator for Regions<'a, T, S>
-where
-    T: Clone + PartialEq + 'a,
-    S: RangeStore<Page, PageMapping<T>> + 'a,
-{
-}
-
-impl<'a, T, S> Clone for Regions<'a, T, S>
-where
-    T: Clone + PartialEq + 'a,
-    S: RangeStore<Page, PageMapping<T>> + 'a,
-{
-    fn clone(&self) -> Self {
-        Self {
-            entries: self.entries.clone(),
-            geometry: self.geometry,
-        }
-    }
-}
-
-/// The regions that are left.
-impl<'a, T, S> fmt::Debug for Regions<'a, T, S>
-where
-    T: Clone + PartialEq + fmt::Debug + 'a,
-    S: RangeStore<Page, PageMapping<T>> + 'a,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.clone()).finish()
-    }
-}
-
 /// Regions of a range, clipped to it, ascending and double-ended; made by
 /// [`AddrSpace::pieces`](crate::AddrSpace::pieces).
 pub struct Pieces<'a, T, S>
@@ -153,8 +123,7 @@ where
     }
 
     fn piece(&self, (entry, value): (Range<Page>, &'a PageMapping<T>)) -> Region<&'a T> {
-        let pages = entry.start.max(self.pages.start)..entry.end.min(self.pages.end);
-        view(&self.geometry, &pages, value)
+        view(&self.geometry, &common(&entry, &self.pages), value)
     }
 
     fn next_ref(&mut self) -> Option<Region<&'a T>> {
@@ -295,7 +264,7 @@ struct Borrowed<I>(I);
 
 /// Iterators that are written once, with the data borrowed.
 macro_rules! iterators {
-    ($($name:ident: $item:ident, [$($copied:ident)*], [$($cloned:ident)*];)*) => {$(
+    ($($name:ident: $item:ident;)*) => {$(
         impl<'a, T, S> Iterator for Borrowed<$name<'a, T, S>>
         where
             T: Clone + PartialEq + 'a,
@@ -346,7 +315,17 @@ macro_rules! iterators {
                 Some(self.next_back_ref()?.cloned())
             }
         }
+    )*};
+}
 
+iterators! {
+    Pieces: Region;
+    Segments: SpaceSegment;
+}
+
+/// What all these iterators are beside, with the fields that they have.
+macro_rules! fused_clone_debug {
+    ($($name:ident: $($field:ident)*;)*) => {$(
         impl<'a, T, S> FusedIterator for $name<'a, T, S>
         where
             T: Clone + PartialEq + 'a,
@@ -361,9 +340,7 @@ macro_rules! iterators {
         {
             fn clone(&self) -> Self {
                 Self {
-                    entries: self.entries.clone(),
-                    $($cloned: self.$cloned.clone(),)*
-                    $($copied: self.$copied,)*
+                    $($field: self.$field.clone(),)*
                 }
             }
         }
@@ -381,7 +358,8 @@ macro_rules! iterators {
     )*};
 }
 
-iterators! {
-    Pieces: Region, [geometry], [pages];
-    Segments: SpaceSegment, [geometry], [pages front back];
+fused_clone_debug! {
+    Regions: entries geometry;
+    Pieces: entries geometry pages;
+    Segments: entries geometry pages front back;
 }

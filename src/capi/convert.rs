@@ -9,14 +9,15 @@ use core::ffi::c_int;
 use core::ops::ControlFlow;
 
 use crate::{
-    AddrSpace, HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot, Region, SpaceError,
+    AddrSpace, Flow, HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot, Region,
+    SpaceError,
 };
 
 /// `(uintptr_t)-1`: no address.
 pub(super) const NO_ADDRESS: usize = usize::MAX;
 
 /// `MMAP_NO_LIMIT`.
-pub const NO_LIMIT: usize = usize::MAX;
+pub const MMAP_NO_LIMIT: usize = usize::MAX;
 
 /// `MMAP_EXIST`, which only [`mmap_map_fixed_noreplace`] returns.
 ///
@@ -162,7 +163,7 @@ impl From<Result<(), SpaceError>> for MMapError {
 }
 
 /// How a call went whose callback can stop it.
-fn told(result: Result<ControlFlow<()>, SpaceError>) -> c_int {
+pub(super) fn told(result: Result<ControlFlow<()>, SpaceError>) -> c_int {
     match result {
         Ok(ControlFlow::Break(())) => MMAP_STOPPED,
         result => MMapError::from(result.map(drop)) as c_int,
@@ -313,27 +314,15 @@ impl Space {
         }
     }
 
-    pub(super) fn map_at(
+    pub(super) fn map_at<F: Flow>(
         &mut self,
         addr: usize,
         len: usize,
         info: MMapInfo,
-        sink: impl FnMut(Region),
-    ) -> usize {
+        sink: impl FnMut(Region) -> F,
+    ) -> Result<F, SpaceError> {
         let mapping = self.mapping(info);
-        let mapped = self.inner.map_at(wide(addr), wide(len), mapping, sink);
-        mapped.map_or(NO_ADDRESS, |()| addr)
-    }
-
-    pub(super) fn map_at_until(
-        &mut self,
-        addr: usize,
-        len: usize,
-        info: MMapInfo,
-        sink: impl FnMut(Region) -> ControlFlow<()>,
-    ) -> c_int {
-        let mapping = self.mapping(info);
-        told(self.inner.map_at(wide(addr), wide(len), mapping, sink))
+        self.inner.map_at(wide(addr), wide(len), mapping, sink)
     }
 
     pub(super) fn map_fixed_noreplace(&mut self, addr: usize, len: usize, info: MMapInfo) -> c_int {
@@ -345,40 +334,24 @@ impl Space {
         }
     }
 
-    pub(super) fn unmap(&mut self, addr: usize, len: usize, sink: impl FnMut(Region)) -> MMapError {
-        self.inner.unmap(wide(addr), wide(len), sink).into()
-    }
-
-    pub(super) fn unmap_until(
+    pub(super) fn unmap<F: Flow>(
         &mut self,
         addr: usize,
         len: usize,
-        sink: impl FnMut(Region) -> ControlFlow<()>,
-    ) -> c_int {
-        told(self.inner.unmap(wide(addr), wide(len), sink))
+        sink: impl FnMut(Region) -> F,
+    ) -> Result<F, SpaceError> {
+        self.inner.unmap(wide(addr), wide(len), sink)
     }
 
-    pub(super) fn protect_until(
+    pub(super) fn protect<F: Flow>(
         &mut self,
         addr: usize,
         len: usize,
         prot: c_int,
-        sink: impl FnMut(Region) -> ControlFlow<()>,
-    ) -> c_int {
+        sink: impl FnMut(Region) -> F,
+    ) -> Result<F, SpaceError> {
         let (addr, len, prot) = (wide(addr), wide(len), Prot(prot.cast_unsigned()));
-        told(self.inner.protect(addr, len, prot, HolePolicy::Skip, sink))
-    }
-
-    pub(super) fn protect(
-        &mut self,
-        addr: usize,
-        len: usize,
-        prot: c_int,
-        sink: impl FnMut(Region),
-    ) -> MMapError {
-        let (addr, len, prot) = (wide(addr), wide(len), Prot(prot.cast_unsigned()));
-        let holes = HolePolicy::Skip;
-        self.inner.protect(addr, len, prot, holes, sink).into()
+        self.inner.protect(addr, len, prot, HolePolicy::Skip, sink)
     }
 
     /// What the page around `addr` is mapped to, its offset that of the page.
@@ -426,7 +399,7 @@ impl Space {
     }
 
     pub(super) fn set_limits(&mut self, regions: usize, bytes: usize) -> MMapError {
-        let limit = |limit: usize| (limit != NO_LIMIT).then_some(limit);
+        let limit = |limit: usize| (limit != MMAP_NO_LIMIT).then_some(limit);
         self.inner.set_region_limit(limit(regions));
         self.inner.set_byte_limit(limit(bytes).map(wide));
         MMapError::Ok
@@ -445,15 +418,8 @@ impl Space {
         self.inner.mark_original();
     }
 
-    pub(super) fn unmap_non_original(&mut self, sink: impl FnMut(Region)) {
-        self.inner.unmap_non_original(sink);
-    }
-
-    pub(super) fn unmap_non_original_until(
-        &mut self,
-        sink: impl FnMut(Region) -> ControlFlow<()>,
-    ) -> c_int {
-        told(Ok(self.inner.unmap_non_original(sink)))
+    pub(super) fn unmap_non_original<F: Flow>(&mut self, sink: impl FnMut(Region) -> F) -> F {
+        self.inner.unmap_non_original(sink)
     }
 
     /// A copy, or `None` if there is no memory for it.

@@ -25,13 +25,13 @@ mod handle;
 
 use core::ffi::{c_char, c_int, c_void};
 
-use convert::{NO_ADDRESS, Space};
+use convert::{NO_ADDRESS, Space, told};
 use handle::{bounds, change, create, destroy, input, output, read, read_to, sink, stopping_sink};
 
 pub use convert::{
-    MMAP_EXIST, MMAP_OFFSETS_LINEAR, MMAP_OFFSETS_VERBATIM, MMAP_PLACE_DEFAULT, MMAP_PLACE_HIGHEST,
-    MMAP_PLACE_LOWEST, MMAP_PLACE_RANDOM, MMAP_STOPPED, MMapError, MMapInfo, MMapOptions,
-    MMapRegion, MMapTotals, NO_LIMIT,
+    MMAP_EXIST, MMAP_NO_LIMIT, MMAP_OFFSETS_LINEAR, MMAP_OFFSETS_VERBATIM, MMAP_PLACE_DEFAULT,
+    MMAP_PLACE_HIGHEST, MMAP_PLACE_LOWEST, MMAP_PLACE_RANDOM, MMAP_STOPPED, MMapError, MMapInfo,
+    MMapOptions, MMapRegion, MMapTotals,
 };
 pub use handle::{MMapAddrSpace, MMapStopFn, MMapUpdateFn};
 
@@ -95,7 +95,10 @@ pub unsafe extern "C" fn mmap_map_at(
     // SAFETY: the caller's promises.
     unsafe {
         let sink = sink(ufn, udata);
-        change(mm, NO_ADDRESS, |space| space.map_at(addr, len, info, sink))
+        change(mm, NO_ADDRESS, |space| {
+            let mapped = space.map_at(addr, len, info, sink);
+            mapped.map_or(NO_ADDRESS, |()| addr)
+        })
     }
 }
 
@@ -111,7 +114,9 @@ pub unsafe extern "C" fn mmap_unmap(
     // SAFETY: the caller's promises.
     unsafe {
         let sink = sink(ufn, udata);
-        change(mm, MMapError::Inval, |space| space.unmap(addr, len, sink))
+        change(mm, MMapError::Inval, |space| {
+            space.unmap(addr, len, sink).into()
+        })
     }
 }
 
@@ -140,7 +145,9 @@ pub unsafe extern "C" fn mmap_protect(
     unsafe {
         let sink = sink(ufn, udata);
         let refused = MMapError::Inval;
-        change(mm, refused, |space| space.protect(addr, len, prot, sink))
+        change(mm, refused, |space| {
+            space.protect(addr, len, prot, sink).into()
+        })
     }
 }
 
@@ -335,7 +342,7 @@ pub unsafe extern "C" fn mmap_map_at_until(
     unsafe {
         let sink = stopping_sink(ufn, udata);
         change(mm, refused, |space| {
-            space.map_at_until(addr, len, info, sink)
+            told(space.map_at(addr, len, info, sink))
         })
     }
 }
@@ -353,7 +360,7 @@ pub unsafe extern "C" fn mmap_unmap_until(
     // SAFETY: the caller's promises.
     unsafe {
         let sink = stopping_sink(ufn, udata);
-        change(mm, refused, |space| space.unmap_until(addr, len, sink))
+        change(mm, refused, |space| told(space.unmap(addr, len, sink)))
     }
 }
 
@@ -372,7 +379,7 @@ pub unsafe extern "C" fn mmap_protect_until(
     unsafe {
         let sink = stopping_sink(ufn, udata);
         change(mm, refused, |space| {
-            space.protect_until(addr, len, prot, sink)
+            told(space.protect(addr, len, prot, sink))
         })
     }
 }
@@ -388,6 +395,8 @@ pub unsafe extern "C" fn mmap_unmap_non_original_until(
     // SAFETY: the caller's promises.
     unsafe {
         let sink = stopping_sink(ufn, udata);
-        change(mm, refused, |space| space.unmap_non_original_until(sink))
+        change(mm, refused, |space| {
+            told(Ok(space.unmap_non_original(sink)))
+        })
     }
 }

@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use gaptree::{
-    AddrSpace, HolePolicy, MapOptions, Mapping, OffsetRule, Page, PageMapping, Placement, Prot,
-    RangeStore, Region, SpaceError,
+    AddrSpace, HolePolicy, MapOptions, Mapping, Page, PageMapping, Placement, Prot, RangeStore,
+    Region, SpaceError,
 };
 
 use super::calls::{Call, Move, Place, Source, aligned};
@@ -51,18 +51,6 @@ fn mapping(prot: u32, source: Source) -> Mapping {
             let fd = i32::try_from(file).expect("a few files");
             Mapping::file(Prot(prot), flags, fd, offset)
         }
-    }
-}
-
-/// The region's mapping for the pages from `addr` on.
-fn mapping_at(region: &Region, addr: u64) -> Mapping {
-    let offset = match region.mapping.offset_rule {
-        OffsetRule::Linear => region.mapping.offset + (addr - region.addr),
-        OffsetRule::Verbatim => region.mapping.offset,
-    };
-    Mapping {
-        offset,
-        ..region.mapping
     }
 }
 
@@ -167,7 +155,7 @@ impl<S: RangeStore<Page, PageMapping>> Linux<S> {
         }
         let (old_end, more) = (addr + old_len, new_len - old_len);
         if !keep && old_end == region.addr + region.len {
-            let next = mapping_at(&region, old_end);
+            let next = region.mapping.at(old_end - region.addr);
             match self.space.map_fixed_noreplace(old_end, more, next) {
                 Ok(()) => return Ok(addr),
                 // Taken, the memory outside the window as well.
@@ -190,7 +178,7 @@ impl<S: RangeStore<Page, PageMapping>> Linux<S> {
         to: (u64, u64),
         keep: bool,
     ) -> Answer {
-        let moved = mapping_at(region, from.0);
+        let moved = region.mapping.at(from.0 - region.addr);
         errno(self.space.map_at(to.0, to.1, moved, |_| ()))?;
         if !keep {
             errno(self.space.unmap(from.0, from.1, |_| ()))?;

@@ -310,8 +310,8 @@ impl CSpace {
     }
 
     pub(super) fn set_limits(&self, regions: Option<usize>, bytes: Option<u64>) -> Outcome {
-        let regions = regions.unwrap_or(capi::NO_LIMIT);
-        let bytes = bytes.map_or(capi::NO_LIMIT, narrow);
+        let regions = regions.unwrap_or(capi::MMAP_NO_LIMIT);
+        let bytes = bytes.map_or(capi::MMAP_NO_LIMIT, narrow);
         // SAFETY: as above.
         outcome(unsafe { capi::mmap_set_limits(self.mm, regions, bytes) } as c_int)
     }

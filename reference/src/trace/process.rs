@@ -4,8 +4,8 @@
 use std::fmt;
 
 use gaptree::{
-    AddrSpace, HolePolicy, Mapping, OffsetRule, Page, PageMapping, Placement, Prot, RangeStore,
-    Region, SpaceError,
+    AddrSpace, HolePolicy, Mapping, Page, PageMapping, Placement, Prot, RangeStore, Region,
+    SpaceError,
 };
 
 use super::header::{Init, PAGE_SIZE, Trace};
@@ -367,7 +367,7 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
             } else {
                 0
             };
-            let backing = backing(&mapping_at(&first, addr));
+            let backing = backing(&first.mapping.at(addr - first.addr));
             self.predict(
                 Request {
                     hint,
@@ -393,7 +393,7 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
             self.space.unmap(new_end, old_end - new_end, |_| ())?;
         } else if new_end > old_end {
             let last = self.space.query(old_end - 1).ok_or(SpaceError::NotMapped)?;
-            let mapping = mapping_at(&last, old_end);
+            let mapping = last.mapping.at(old_end - last.addr);
             self.space
                 .map_fixed_noreplace(old_end, new_end - old_end, mapping)?;
         }
@@ -421,7 +421,7 @@ impl<S: RangeStore<Page, PageMapping>> Process<S> {
         for region in self.space.regions_in(from.0, copied) {
             let start = region.addr.max(from.0);
             let end = (region.addr + region.len).min(from.0 + copied);
-            let mapping = mapping_at(&region, start);
+            let mapping = region.mapping.at(start - region.addr);
             moved.push(Region {
                 addr: to.0 + (start - from.0),
                 len: end - start,
@@ -467,18 +467,6 @@ fn whole_pages_inside((addr, len): (u64, u64)) -> Result<(), SpaceError> {
         Ok(())
     } else {
         Err(SpaceError::Misaligned)
-    }
-}
-
-/// The region's mapping for pages from `addr` on.
-fn mapping_at(region: &Region, addr: u64) -> Mapping {
-    let offset = match region.mapping.offset_rule {
-        OffsetRule::Linear => region.mapping.offset.wrapping_add(addr - region.addr),
-        OffsetRule::Verbatim => region.mapping.offset,
-    };
-    Mapping {
-        offset,
-        ..region.mapping
     }
 }
 
