@@ -213,12 +213,19 @@ enum MMapPlacement {
   MMAP_PLACE_DEFAULT = 0, /* as the space says; not for mmap_set_placement */
   MMAP_PLACE_LOWEST = 1,  /* the lowest address that fits */
   MMAP_PLACE_HIGHEST = 2, /* the highest address that fits */
-  MMAP_PLACE_RANDOM = 3   /* as mmap_enable_aslr says */
+  MMAP_PLACE_RANDOM = 3,  /* as mmap_enable_aslr says */
+  /* the address that fits with the least distance to the one given as seed */
+  MMAP_PLACE_NEAREST = 4,
+  /* best fit: in the shortest free range that is long enough; of equally short
+   * ones the lowest or highest, and the lowest or highest address in it */
+  MMAP_PLACE_BEST_LOWEST = 5,
+  MMAP_PLACE_BEST_HIGHEST = 6
 };
 
 /*
  * Sets where mmap_map_any maps, one of enum MMapPlacement. seed is for
- * MMAP_PLACE_RANDOM, which starts its sequence again, and ignored by others.
+ * MMAP_PLACE_RANDOM, which starts its sequence again, and MMAP_PLACE_NEAREST, and
+ * ignored by others.
  *
  * MMAP_OK, or MMAP_INVAL for any other number, NULL or a busy space. O(1).
  */
@@ -272,10 +279,17 @@ int mmap_map_fixed_noreplace(struct MMapAddrSpace *mm, uintptr_t addr,
                              size_t len, int prot, int flags, int fd,
                              int64_t offset);
 
+/* What a hint asks for. */
+enum MMapHint {
+  MMAP_HINT_EXACT = 0,      /* this address, a multiple of the page size: libmmap */
+  MMAP_HINT_ROUND_DOWN = 1, /* the page that contains this address: Linux */
+  MMAP_HINT_UPWARDS = 2     /* the lowest that fits at or above this address: BSD */
+};
+
 /* Where mmap_map_any_with maps. All zeroes ask for nothing. */
 struct MMapOptions {
-  /* Taken if it is not 0, is a multiple of the page size, satisfies window and
-   * alignment, and the whole range is free; ignored otherwise. */
+  /* Taken if it is not 0, is as hint_rule asks, satisfies window and alignment,
+   * and the whole range is free; ignored otherwise. */
   uintptr_t hint;
   /* The whole mapping is inside [window_start, window_start + window_len),
    * whatever part of that is inside the space. A length of 0 means the whole
@@ -286,9 +300,15 @@ struct MMapOptions {
    * page size ask for the page size. */
   size_t align;
   /* One of enum MMapPlacement, and the seed of MMAP_PLACE_RANDOM, which is for
-   * this call alone. */
+   * this call alone, or the address of MMAP_PLACE_NEAREST. */
   int placement;
   uint64_t seed;
+  /* One of enum MMapHint. */
+  int hint_rule;
+  /* So many bytes next to the mapping are free too, and in the window; rounded up
+   * to pages. */
+  size_t margin_below;
+  size_t margin_above;
 };
 
 /*
@@ -297,8 +317,8 @@ struct MMapOptions {
  * lowest (highest) one.
  *
  * The address, or (uintptr_t)-1 if a rule at the top refuses the call, the
- * alignment is neither 0 nor a power of two, the placement is none, nothing
- * fits, or there is no memory.
+ * alignment is neither 0 nor a power of two, the placement or the rule of the hint
+ * is none, nothing fits, or there is no memory.
  */
 uintptr_t mmap_map_any_with(struct MMapAddrSpace *mm, size_t len, int prot,
                             int flags, int fd, int64_t offset,

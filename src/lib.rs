@@ -60,8 +60,8 @@ mod u62;
 mod value;
 
 pub use addr_space::{
-    AddrSpace, HolePolicy, MapOptions, Mapping, OffsetRule, Page, PageMapping, Pieces, Placement,
-    Prot, Region, Regions, Segments, Source, SpaceError, SpaceSegment,
+    AddrSpace, Guard, HintRule, HolePolicy, MapOptions, Mapping, OffsetRule, Page, PageMapping,
+    Pieces, Placement, Prot, Region, Regions, Segments, Source, SpaceError, SpaceSegment,
 };
 pub use alloc_error::AllocError;
 pub use btree::{BTreeStore, Entries as BTreeEntries};

@@ -147,3 +147,38 @@ impl<R: Ordinal> Fit<R> {
         }
     }
 }
+
+/// The shortest of some gaps that satisfy a query, and the start in it.
+pub(crate) struct Best<R> {
+    pub(crate) fit: Fit<R>,
+    pub(crate) order: Order,
+    found: Option<(R, R)>,
+}
+
+impl<R: Ordinal> Best<R> {
+    /// `None` for a query that nothing satisfies.
+    pub(crate) fn new<K: Key<Ordinal = R>>(query: &GapQuery<K>) -> Option<Self> {
+        Some(Self {
+            fit: Fit::new(query)?,
+            order: query.order,
+            found: None,
+        })
+    }
+
+    /// Looks at the next gap in the query's order. Returns whether none can be better
+    /// any more.
+    #[inline]
+    pub(crate) fn offer(&mut self, gap: Span<R>) -> bool {
+        if let Some(start) = self.fit.in_gap(gap, self.order) {
+            let len = gap.clip(self.fit.window).len();
+            if self.found.is_none_or(|(least, _)| len < least) {
+                self.found = Some((len, start));
+            }
+        }
+        self.found.is_some_and(|(least, _)| least == self.fit.len)
+    }
+
+    pub(crate) fn start(&self) -> Option<R> {
+        self.found.map(|(_, start)| start)
+    }
+}

@@ -166,6 +166,25 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
         self.store.find_gap(query)
     }
 
+    /// Best fit: the start of a placement in the shortest gap that has one, as far as the
+    /// gap is in the query's window. Of equally short gaps the lowest or highest, and in
+    /// it the lowest or highest start, by the query's order.
+    ///
+    /// Allocates nothing. O((g + 1) log n) with the default engine, for `g` gaps that are long
+    /// enough; the search ends at one that is filled exactly. O(n) with a sorted vector.
+    ///
+    /// ```
+    /// use gaptree::{GapQuery, Order, RangeMap};
+    ///
+    /// let map = RangeMap::from([(0..4_u8, 'a'), (12..16, 'b'), (20..24, 'c')]);
+    /// let query = GapQuery::new(3).within(0..24).order(Order::Highest);
+    /// assert_eq!(map.best_gap(&query), Some(17)); // 16..20 is shorter than 4..12
+    /// ```
+    #[must_use]
+    pub fn best_gap(&self, query: &GapQuery<K>) -> Option<K> {
+        self.store.best_gap(query)
+    }
+
     /// Gives the keys of the range that [`find_gap`](Self::find_gap) returns
     /// this value, in one search where the engine can. Returns its start.
     ///

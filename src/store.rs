@@ -1,13 +1,13 @@
 //! [`RangeStore`], the contract of every engine: its laws, what each operation
 //! does, and what it costs.
 
-use core::iter::FusedIterator;
+use core::iter::{self, FusedIterator};
 use core::ops::Range;
 
 use crate::alloc_error::AllocError;
 use crate::flow::Flow;
 use crate::key::Key;
-use crate::query::GapQuery;
+use crate::query::{Best, GapQuery, Order};
 use crate::span::{Span, is_empty};
 
 /// Disjoint ranges of keys with a value each, kept in order: the contract of
@@ -85,6 +85,22 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
 
     /// The start of a placement; nothing is changed.
     fn find_gap(&self, query: &GapQuery<K>) -> Option<K>;
+
+    /// Best fit: the start of a placement in the shortest gap that has one, as far as the
+    /// gap is in the query's window. Of equally short gaps the lowest or highest, and in
+    /// it the lowest or highest start, by the query's order. A walk over the window; a
+    /// B+-tree visits only nodes with a gap that is long enough, and stops at one that is
+    /// filled exactly.
+    fn best_gap(&self, query: &GapQuery<K>) -> Option<K> {
+        let mut best = Best::new(query)?;
+        let mut gaps = self.gaps(query.window.clone());
+        let mut gap = iter::from_fn(|| match query.order {
+            Order::Lowest => gaps.next(),
+            Order::Highest => gaps.next_back(),
+        });
+        gap.any(|gap| best.offer(Span::raw(&gap)));
+        best.start().map(K::from_ordinal)
+    }
 
     /// The longest gap inside `window`, the lowest of equally long ones. A walk
     /// over the window; in a B+-tree one descent, if the window reaches past the

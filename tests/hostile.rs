@@ -405,6 +405,7 @@ impl<S: RangeStore<Page, PageMapping>> Trial<S> {
                     window: Some((addr, len)),
                     align,
                     placement: Some(placement),
+                    ..MapOptions::default()
                 };
                 let found = self.space.find_free(wanted, &options);
                 assert_eq!(found, expected, "find_free {options:x?} in {layout:x?}");

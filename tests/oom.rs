@@ -11,8 +11,8 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use gaptree::{
-    AddrSpace, AllocError, BTreeStore, GapQuery, MapOptions, Mapping, Order, Page, PageMapping,
-    Placement, Prot, RangeMap, RangeStore, Region, SortedVecStore, SpaceError,
+    AddrSpace, AllocError, BTreeStore, GapQuery, Guard, MapOptions, Mapping, Order, Page,
+    PageMapping, Placement, Prot, RangeMap, RangeStore, Region, SortedVecStore, SpaceError,
 };
 
 thread_local! {
@@ -479,4 +479,68 @@ fn a_space_on_a_tree_survives_failed_allocations() {
 #[test]
 fn a_space_on_a_sorted_vector_survives_failed_allocations() {
     fail_in_every_call::<SortedVecStore<Page, PageMapping>>();
+}
+
+/// No call fails for lack of memory for what placement can use; without it, placements
+/// are found by a walk, and they are the same.
+#[test]
+fn guards_without_memory_for_their_index() {
+    const DATA: Mapping = Mapping::anonymous(Prot::WRITE, 7);
+    let mut full = AddrSpace::new(0, 0x100_0000, 0x1000).unwrap();
+    for page in (0..200).step_by(2) {
+        full.map_at(page * 0x1000, 0x1000, DATA.with_guard(1), |_| ())
+            .unwrap();
+    }
+    let guard = Guard {
+        below: 0x3000,
+        above: 0x2000,
+    };
+    full.set_guard(1, guard).unwrap();
+    full.map_at(0x20_0000, 0x1000, DATA.with_guard(1), |_| ())
+        .unwrap();
+    let mut walks = 0;
+    for point in 0..8 {
+        let mut space = full.clone();
+        // The guard is there: only what placement can use needs memory here.
+        let (result, asked) = failing_at(point, || space.set_guard(1, guard));
+        assert_eq!(result, Ok(()));
+        space.check();
+        walks += u32::from(asked);
+        placements_are_equal(&full, &space);
+        // The next change finds memory again.
+        space.unmap(0x20_0000, 0x1000, |_| ()).unwrap();
+        let mut same = full.clone();
+        same.unmap(0x20_0000, 0x1000, |_| ()).unwrap();
+        space.check();
+        placements_are_equal(&same, &space);
+    }
+    assert!(walks > 2, "{walks} allocations failed");
+}
+
+/// Holds every kind of placement in one space against that in another.
+fn placements_are_equal(one: &AddrSpace, other: &AddrSpace) {
+    let kinds = [
+        Placement::Lowest,
+        Placement::Highest,
+        Placement::Nearest(0x10_0000),
+        Placement::Best(Order::Lowest),
+        Placement::Best(Order::Highest),
+        Placement::Random(5),
+    ];
+    for placement in kinds.map(Some) {
+        for hint in [None, Some(0x20_1000), Some(0x20_3000)] {
+            let options = MapOptions {
+                placement,
+                hint,
+                ..MapOptions::default()
+            };
+            let found = one.find_free(0x1000, &options);
+            let drawn = matches!(placement, Some(Placement::Random(_))) && hint.is_none();
+            assert_eq!(
+                found,
+                other.find_free(0x1000, &options),
+                "{options:x?} {drawn}"
+            );
+        }
+    }
 }

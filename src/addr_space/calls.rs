@@ -7,7 +7,7 @@ use super::geometry::count;
 use super::limits::Edit;
 use super::mapping::{HolePolicy, MapOptions, Mapping, OffsetRule, PageMapping, Prot, Region};
 use super::page::Page;
-use super::placement::{Placer, free_hint};
+use super::placement::{NotIn, Placer, Wish, hinted};
 use super::space::{AddrSpace, region};
 use crate::flow::Flow;
 use crate::store::RangeStore;
@@ -89,39 +89,38 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         options: &MapOptions,
     ) -> Result<u64, SpaceError> {
         let mut placer = options.placement.map_or(self.placer, Placer::new);
-        let query = placer.query(&self.geometry, len, options)?;
-        let hint = free_hint(&self.store, &self.geometry, &query, options.hint);
-        // What the store keeps of a linear offset depends on the address, and a
-        // random address comes from here; limits ask for what is around it. Those need
-        // the address first.
-        let address_first =
-            mapping.offset_rule == OffsetRule::Linear || placer.is_random() || self.limits.set;
+        let wish = placer.wish(&self.geometry, len, options)?;
+        let hint = self.hinted(&wish, options);
+        // What the store keeps of a linear offset depends on the address, and the store
+        // knows nothing of other placements, of margins and rules. Those need the
+        // address first.
+        let address_first = mapping.offset_rule == OffsetRule::Linear
+            || !placer.is_by_order()
+            || wish.has_margin()
+            || self.rules.any;
         let page = match hint {
             None if !address_first => {
                 let value = PageMapping::new(mapping, 0);
-                self.store
-                    .try_allocate(&query, value)?
-                    .ok_or(SpaceError::NoFreeRange)?
+                let placed = self.store.try_allocate(&wish.query, value)?;
+                let page = placed.ok_or(SpaceError::NoFreeRange)?;
+                self.mapped += wish.len;
+                page
             }
             _ => {
-                let found = hint.or_else(|| placer.find(&self.store, &query));
+                let found = hint.or_else(|| self.placed(&mut placer, &wish));
                 let page = found.ok_or(SpaceError::NoFreeRange)?;
                 let pages = self
                     .geometry
-                    .pages_from(page, query.len)
+                    .pages_from(page, wish.len)
                     .ok_or(SpaceError::NoFreeRange)?;
                 let value = PageMapping::new(mapping, self.geometry.addr(page));
-                if self.limits.set {
-                    self.check_limits(pages.clone(), Edit::Put(value.clone()))?;
-                }
-                self.store.try_insert(pages, value)?;
+                self.put_free(pages, value)?;
                 page
             }
         };
         if options.placement.is_none() {
             self.placer = placer;
         }
-        self.mapped += query.len;
         Ok(self.geometry.addr(page))
     }
 
@@ -143,12 +142,56 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// ```
     pub fn find_free(&self, len: u64, options: &MapOptions) -> Result<u64, SpaceError> {
         let mut placer = options.placement.map_or(self.placer, Placer::new);
-        let query = placer.query(&self.geometry, len, options)?;
-        let hint = free_hint(&self.store, &self.geometry, &query, options.hint);
-        let found = hint.or_else(|| placer.find(&self.store, &query));
+        let wish = placer.wish(&self.geometry, len, options)?;
+        let hint = self.hinted(&wish, options);
+        let found = hint.or_else(|| self.placed(&mut placer, &wish));
         found
             .map(|page| self.geometry.addr(page))
             .ok_or(SpaceError::NoFreeRange)
+    }
+
+    /// Where the hint of a call puts a mapping.
+    #[inline]
+    fn hinted(&self, wish: &Wish, options: &MapOptions) -> Option<Page> {
+        let Self {
+            store, geometry, ..
+        } = self;
+        match self.rules.any && self.rules.kept.any() {
+            false => hinted(&NotIn::new(store), geometry, wish, options),
+            true => self.rules.kept.hinted(store, geometry, wish, options),
+        }
+    }
+
+    /// Where the placement of a call puts a mapping.
+    #[inline]
+    fn placed(&self, placer: &mut Placer, wish: &Wish) -> Option<Page> {
+        let Self {
+            store, geometry, ..
+        } = self;
+        match self.rules.any && self.rules.kept.any() {
+            false => placer.find(&NotIn::new(store), geometry, wish),
+            true => self.rules.kept.find(store, geometry, wish, placer),
+        }
+    }
+
+    /// Maps pages that are free.
+    #[inline]
+    pub(super) fn put_free(
+        &mut self,
+        pages: Range<Page>,
+        value: PageMapping<T>,
+    ) -> Result<(), SpaceError> {
+        let put = |space: &mut Self, pages: Range<Page>, value| {
+            let added = count(&pages);
+            space.store.try_insert(pages, value)?;
+            space.mapped += added;
+            Ok(())
+        };
+        if self.rules.any {
+            self.check_limits(&pages, &Edit::Put(&value))?;
+            return self.mended(pages.clone(), |space| put(space, pages, value));
+        }
+        put(self, pages, value)
     }
 
     /// Maps `len` bytes at `addr`, replacing what is there (`MAP_FIXED`). Each
@@ -175,14 +218,27 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         addr: u64,
         len: u64,
         mapping: Mapping<T>,
-        mut sink: impl FnMut(Region<T>) -> F,
+        sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
         let pages = self.geometry.pages_of(addr, len)?;
-        let added = count(&pages);
         let value = PageMapping::new(mapping, addr);
-        if self.limits.set {
-            self.check_limits(pages.clone(), Edit::Put(value.clone()))?;
+        if self.rules.any {
+            self.check_shut(&pages)?;
+            self.check_limits(&pages, &Edit::Put(&value))?;
+            return self.mended(pages.clone(), |space| space.put(pages, value, sink));
         }
+        self.put(pages, value, sink)
+    }
+
+    /// Maps pages, and reports what was there.
+    #[inline]
+    fn put<F: Flow>(
+        &mut self,
+        pages: Range<Page>,
+        value: PageMapping<T>,
+        mut sink: impl FnMut(Region<T>) -> F,
+    ) -> Result<F, SpaceError> {
+        let added = count(&pages);
         let Self {
             store,
             geometry,
@@ -221,17 +277,13 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         mapping: Mapping<T>,
     ) -> Result<(), SpaceError> {
         let pages = self.geometry.pages_of(addr, len)?;
+        if self.rules.any {
+            self.check_reserved(&pages)?;
+        }
         if self.store.overlaps(pages.clone()) {
             return Err(SpaceError::Exists);
         }
-        let added = count(&pages);
-        let value = PageMapping::new(mapping, addr);
-        if self.limits.set {
-            self.check_limits(pages.clone(), Edit::Put(value.clone()))?;
-        }
-        self.store.try_insert(pages, value)?;
-        self.mapped += added;
-        Ok(())
+        self.put_free(pages, PageMapping::new(mapping, addr))
     }
 
     /// Unmaps `len` bytes at `addr` and reports each region, clipped. Pages
@@ -259,8 +311,10 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
         let pages = self.geometry.pages_of(addr, len)?;
-        if self.limits.set {
-            self.check_limits(pages.clone(), Edit::Take)?;
+        if self.rules.any {
+            self.check_shut(&pages)?;
+            self.check_limits(&pages, &Edit::Take)?;
+            return self.mended(pages.clone(), |space| space.unmap_pages(pages, sink));
         }
         self.unmap_pages(pages, sink)
     }
@@ -313,13 +367,15 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         holes: HolePolicy,
         mut sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
-        let (pages, refused) = self.pages_to_change(addr, len, holes)?;
-        if self.limits.set {
-            let (change, can_stop) = (
-                &|value: &mut PageMapping<T>| value.set_prot(prot),
-                F::CAN_STOP,
-            );
-            self.check_limits(pages.clone(), Edit::Change { change, can_stop })?;
+        let pages = self.geometry.pages_of(addr, len)?;
+        if self.rules.any {
+            self.check_shut(&pages)?;
+        }
+        let (pages, refused) = self.up_to_hole(pages, holes)?;
+        if self.rules.any {
+            let change = &|value: &mut PageMapping<T>| value.set_prot(prot);
+            let can_stop = F::CAN_STOP;
+            self.check_limits(&pages, &Edit::Change { change, can_stop })?;
         }
         let Self {
             store, geometry, ..
@@ -365,36 +421,56 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         addr: u64,
         len: u64,
         holes: HolePolicy,
+        change: impl FnMut(Region<T>, &mut Mapping<T>) -> F,
+    ) -> Result<F, SpaceError> {
+        let pages = self.geometry.pages_of(addr, len)?;
+        if self.rules.any {
+            self.check_reserved(&pages)?;
+        }
+        let (pages, refused) = self.up_to_hole(pages, holes)?;
+        let said = if self.rules.any {
+            self.check_limits(&pages, &Edit::Unknown)?;
+            self.mended(pages.clone(), |space| space.change(pages, change))?
+        } else {
+            self.change(pages, change)?
+        };
+        stopped_or(said, refused)
+    }
+
+    /// Changes the mappings of pages.
+    #[inline]
+    fn change<F: Flow>(
+        &mut self,
+        pages: Range<Page>,
         mut change: impl FnMut(Region<T>, &mut Mapping<T>) -> F,
     ) -> Result<F, SpaceError> {
-        let (pages, refused) = self.pages_to_change(addr, len, holes)?;
-        if self.limits.set {
-            self.check_limits(pages.clone(), Edit::Unknown)?;
-        }
         let Self {
-            store, geometry, ..
+            store,
+            geometry,
+            rules,
+            ..
         } = self;
-        let said = store.try_update(pages, |pages, value| {
+        Ok(store.try_update(pages, |pages, value| {
             let region = region(geometry, &pages, value.clone());
             let addr = region.addr;
             let mut mapping = region.mapping.clone();
             let said = change(region, &mut mapping);
             *value = PageMapping::again(mapping, addr);
+            if value.is_sealed() {
+                rules.has_sealed();
+            }
             said
-        })?;
-        stopped_or(said, refused)
+        })?)
     }
 
-    /// The pages of a range that a call changes, and what it is refused with after
-    /// that because of a hole.
+    /// The pages that a call changes, and what it is refused with after that because
+    /// of a hole.
     #[inline]
-    fn pages_to_change(
+    fn up_to_hole(
         &self,
-        addr: u64,
-        len: u64,
+        pages: Range<Page>,
         holes: HolePolicy,
     ) -> Result<(Range<Page>, Option<SpaceError>), SpaceError> {
-        let pages = self.geometry.pages_of(addr, len)?;
         let hole = match holes {
             HolePolicy::Skip => None,
             HolePolicy::StopAtHole | HolePolicy::RequireMapped => {
@@ -433,7 +509,15 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// assert_eq!(space.mapped_bytes(), 0x1000);
     /// # Ok::<(), gaptree::SpaceError>(())
     /// ```
-    pub fn unmap_non_original<F: Flow>(&mut self, mut sink: impl FnMut(Region<T>) -> F) -> F {
+    pub fn unmap_non_original<F: Flow>(&mut self, sink: impl FnMut(Region<T>) -> F) -> F {
+        if self.rules.any {
+            let all = self.geometry.all();
+            return self.mended(all, |space| space.take_non_original(sink));
+        }
+        self.take_non_original(sink)
+    }
+
+    fn take_non_original<F: Flow>(&mut self, mut sink: impl FnMut(Region<T>) -> F) -> F {
         let mut rest = self.geometry.all();
         while let Some(pages) = self.next_non_original(rest.clone()) {
             rest.start = pages.end;
@@ -468,6 +552,11 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     pub fn reset(&mut self) {
         self.store.clear();
         self.mapped = 0;
+        if self.rules.any {
+            self.rules.sealed = false;
+            self.rules.settle();
+            self.mended(self.geometry.all(), |_| ());
+        }
     }
 }
 

@@ -21,6 +21,10 @@ pub enum SpaceError {
     OutsideSpace,
     /// The alignment is neither zero nor a power of two.
     BadAlignment,
+    /// A page of the range is [reserved](crate::AddrSpace::reserve).
+    Reserved,
+    /// A region of the range is [sealed](crate::AddrSpace::seal).
+    Sealed,
     /// A page of the range is mapped already.
     Exists,
     /// Source and target of a move have a page in common.
@@ -40,8 +44,8 @@ pub enum SpaceError {
 }
 
 impl SpaceError {
-    /// A Linux error number of that meaning: `EINVAL` (22), `EEXIST` (17) or
-    /// `ENOMEM` (12).
+    /// A Linux error number of that meaning: `EINVAL` (22), `EEXIST` (17),
+    /// `ENOMEM` (12) or `EPERM` (1).
     ///
     /// Linux itself chooses by the call. It returns `ENOMEM` where `mmap` with
     /// `MAP_FIXED` or `mprotect` reaches past the end of user addresses, success
@@ -57,6 +61,7 @@ impl SpaceError {
             | Self::BadAlignment
             | Self::Overlap => 22,
             Self::Exists => 17,
+            Self::Reserved | Self::Sealed => 1,
             Self::NoFreeRange
             | Self::NotMapped
             | Self::RegionLimit
@@ -76,6 +81,8 @@ impl fmt::Display for SpaceError {
             Self::Misaligned => "the address is not a multiple of the page size",
             Self::OutsideSpace => "the range is not inside the address space",
             Self::BadAlignment => "the alignment is not a power of two",
+            Self::Reserved => "a page of the range is reserved",
+            Self::Sealed => "a region of the range is sealed",
             Self::Exists => "a page of the range is mapped already",
             Self::Overlap => "source and target have a page in common",
             Self::NoFreeRange => "no free range is long enough",

@@ -95,12 +95,18 @@ impl Geometry {
     #[inline]
     pub(super) fn pages_of(&self, addr: u64, len: u64) -> Result<Range<Page>, SpaceError> {
         let count = self.pages_for(len)?;
-        if addr & (self.page_size() - 1) != 0 {
+        if !self.is_aligned(addr) {
             return Err(SpaceError::Misaligned);
         }
         let first = self.page_at(addr).ok_or(SpaceError::OutsideSpace)?;
         self.pages_from(first, count)
             .ok_or(SpaceError::OutsideSpace)
+    }
+
+    /// Whether the space has so many pages.
+    #[inline]
+    pub(super) fn has(&self, count: u64) -> bool {
+        count <= self.pages
     }
 
     /// `count` pages from `first` on, or `None` where the space ends before.
@@ -115,6 +121,29 @@ impl Geometry {
     pub(super) fn page_at(&self, addr: u64) -> Option<Page> {
         let number = addr.checked_sub(self.start)? >> self.shift;
         (number < self.pages).then(|| self.page(number))
+    }
+
+    /// Whether `addr` is that of a page's first byte.
+    #[inline]
+    pub(super) fn is_aligned(&self, addr: u64) -> bool {
+        addr & (self.page_size() - 1) == 0
+    }
+
+    /// How many pages hold `len` bytes, which may be none: rounded up.
+    #[inline]
+    pub(super) fn pages_up(&self, len: u64) -> u64 {
+        self.pages_for(len).unwrap_or(0)
+    }
+
+    /// The last page that begins at or below `addr`, or `None` below the space.
+    pub(super) fn page_down(&self, addr: u64) -> Option<Page> {
+        let number = addr.checked_sub(self.start)? >> self.shift;
+        Some(self.page(number.min(self.pages - 1)))
+    }
+
+    /// The number that the first page has, or would have, that begins at or above `addr`.
+    pub(super) fn number_up(&self, addr: u64) -> u64 {
+        self.pages_up(addr.saturating_sub(self.start))
     }
 
     /// How far `len` bytes from `addr` on reach beyond the start of the space,

@@ -6,14 +6,14 @@ use super::error::SpaceError;
 use super::geometry::count;
 use super::mapping::PageMapping;
 use super::page::Page;
-use super::space::{AddrSpace, Limits};
+use super::space::AddrSpace;
 use crate::span::common;
 use crate::store::RangeStore;
 
 /// What a call does to a range of pages.
 pub(super) enum Edit<'a, T> {
     /// Maps all of them so.
-    Put(PageMapping<T>),
+    Put(&'a PageMapping<T>),
     /// Unmaps them.
     Take,
     /// Changes those that are mapped.
@@ -54,7 +54,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// limit.
     #[must_use]
     pub fn region_limit(&self) -> Option<usize> {
-        self.limits.regions
+        self.rules.limits.regions
     }
 
     /// Sets the most regions that a call may leave. A call that would leave more, and
@@ -85,14 +85,15 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// # Ok::<(), SpaceError>(())
     /// ```
     pub fn set_region_limit(&mut self, limit: Option<usize>) {
-        self.limits = Limits::new(limit, self.limits.bytes);
+        self.rules.limits.regions = limit;
+        self.rules.settle();
     }
 
     /// The most bytes that a call may leave mapped, as Linux's `RLIMIT_AS`; `None` for no
     /// limit.
     #[must_use]
     pub fn byte_limit(&self) -> Option<u64> {
-        self.limits.bytes
+        self.rules.limits.bytes
     }
 
     /// Sets the most bytes that a call may leave mapped. A call that would leave more,
@@ -111,27 +112,26 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// # Ok::<(), SpaceError>(())
     /// ```
     pub fn set_byte_limit(&mut self, limit: Option<u64>) {
-        self.limits = Limits::new(self.limits.regions, limit);
+        self.rules.limits.bytes = limit;
+        self.rules.settle();
     }
 
-    /// Refuses an edit that would leave too much; called only if a limit is set, so that
-    /// a space without costs one comparison.
-    #[cold]
+    /// Refuses an edit that would leave too much.
     pub(super) fn check_limits(
         &self,
-        pages: Range<Page>,
-        edit: Edit<'_, T>,
+        pages: &Range<Page>,
+        edit: &Edit<'_, T>,
     ) -> Result<(), SpaceError> {
         if let Edit::Put(_) = edit {
-            self.check_pages(self.mapped + count(&pages)).or_else(|_| {
-                let kept = self.mapped - self.pages_mapped_in(&pages);
-                self.check_pages(kept + count(&pages))
+            self.check_pages(self.mapped + count(pages)).or_else(|_| {
+                let kept = self.mapped - self.pages_mapped_in(pages);
+                self.check_pages(kept + count(pages))
             })?;
         }
         // One range cuts two regions at most.
         let most = self.store.len().saturating_add(2);
-        if self.limits.regions.is_some_and(|limit| most > limit) {
-            self.check_regions(self.regions_after(&pages, &edit))?;
+        if self.rules.limits.regions.is_some_and(|limit| most > limit) {
+            self.check_regions(self.regions_after(pages, edit))?;
         }
         Ok(())
     }
@@ -139,7 +139,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// Refuses to have so many regions.
     pub(super) fn check_regions(&self, after: usize) -> Result<(), SpaceError> {
         let exceeds = |limit| after > limit && after > self.store.len();
-        if self.limits.regions.is_some_and(exceeds) {
+        if self.rules.limits.regions.is_some_and(exceeds) {
             return Err(SpaceError::RegionLimit);
         }
         Ok(())
@@ -150,7 +150,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         // In pages: `after` may be a bound, of more bytes than there are.
         let page_size = self.geometry.page_size();
         let exceeds = |limit| after > limit / page_size && after > self.mapped;
-        if self.limits.bytes.is_some_and(exceeds) {
+        if self.rules.limits.bytes.is_some_and(exceeds) {
             return Err(SpaceError::ByteLimit);
         }
         Ok(())

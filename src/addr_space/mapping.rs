@@ -3,6 +3,8 @@
 use core::fmt;
 use core::ops::BitOr;
 
+use crate::query::Order;
+
 /// Access protection: the low bits as in `mmap`. All other bits are the caller's
 /// and are kept as given, until [`protect`](crate::AddrSpace::protect) replaces
 /// the whole value.
@@ -84,6 +86,13 @@ pub struct Mapping<T = ()> {
     /// [`update`](crate::AddrSpace::update) set it: a mapping that is put in is never
     /// original, whatever it has here.
     pub original: bool,
+    /// Whether the pages are [sealed](crate::AddrSpace::seal). Only that call and
+    /// [`update`](crate::AddrSpace::update) set it: a mapping that is put in is never
+    /// sealed, whatever it has here.
+    pub sealed: bool,
+    /// The number of the [`Guard`] that the region carries; see
+    /// [`set_guard`](crate::AddrSpace::set_guard). Of itself no number has one.
+    pub guard: u8,
     /// The caller's own.
     pub data: T,
 }
@@ -100,6 +109,8 @@ impl Mapping {
             offset: 0,
             offset_rule,
             original: false,
+            sealed: false,
+            guard: 0,
             data: (),
         }
     }
@@ -115,6 +126,8 @@ impl Mapping {
             offset,
             offset_rule,
             original: false,
+            sealed: false,
+            guard: 0,
             data: (),
         }
     }
@@ -139,6 +152,12 @@ impl<T> Mapping<T> {
         Self { offset, ..self }
     }
 
+    /// The same with the guard of this number.
+    #[must_use]
+    pub fn with_guard(self, guard: u8) -> Self {
+        Self { guard, ..self }
+    }
+
     /// The same with other data, of any type.
     #[must_use]
     pub fn with_data<U>(self, data: U) -> Mapping<U> {
@@ -149,6 +168,8 @@ impl<T> Mapping<T> {
             offset,
             offset_rule,
             original,
+            sealed,
+            guard,
             data: _,
         } = self;
         Mapping {
@@ -158,6 +179,8 @@ impl<T> Mapping<T> {
             offset,
             offset_rule,
             original,
+            sealed,
+            guard,
             data,
         }
     }
@@ -198,15 +221,23 @@ pub struct PageMapping<T = ()> {
     base: u64,
     /// The protection, and the flags in the high half.
     access: u64,
-    /// The file, and in the high half [`LINEAR`] and [`ORIGINAL`].
+    /// The file, and in the high half a byte each: [`VERBATIM`], [`ORIGINAL`],
+    /// [`SEALED`], and the number of the guard from bit [`GUARD`] on. So a [`Mapping`]
+    /// has them in memory, one beside the other, which makes one out of the other cheap.
     file: u64,
     data: T,
 }
 
-/// Mark of a [`PageMapping`] whose offset is linear.
-const LINEAR: u64 = 1 << 32;
+/// Mark of a [`PageMapping`] whose offset is verbatim.
+const VERBATIM: u64 = 1 << 32;
 /// Mark of a [`PageMapping`] that is [`original`](Mapping::original).
-const ORIGINAL: u64 = 2 << 32;
+const ORIGINAL: u64 = 1 << 40;
+/// Mark of a [`PageMapping`] that is [`sealed`](Mapping::sealed).
+const SEALED: u64 = 1 << 48;
+/// The lowest bit of the number of a [`PageMapping`]'s guard.
+const GUARD: u32 = 56;
+/// The bits that can be set: with them the compiler knows that a mark is 0 or 1.
+const FILE: u64 = 0xffff_ffff | VERBATIM | ORIGINAL | SEALED | 0xff << GUARD;
 
 /// A word of two halves.
 #[inline]
@@ -221,7 +252,7 @@ fn halves(word: u64) -> (u32, u32) {
 }
 
 impl<T> PageMapping<T> {
-    /// What to keep for `mapping` if it starts at `addr`; not original.
+    /// What to keep for `mapping` if it starts at `addr`; neither original nor sealed.
     #[inline]
     pub(super) fn new(mapping: Mapping<T>, addr: u64) -> Self {
         let Mapping {
@@ -231,15 +262,17 @@ impl<T> PageMapping<T> {
             offset,
             offset_rule,
             original: _,
+            sealed: _,
+            guard,
             data,
         } = mapping;
-        let mut file = u64::from(fd.cast_unsigned());
+        let mut file = u64::from(fd.cast_unsigned()) | u64::from(guard) << GUARD;
         let base = match offset_rule {
-            OffsetRule::Linear => {
-                file |= LINEAR;
-                offset.wrapping_sub(addr)
+            OffsetRule::Linear => offset.wrapping_sub(addr),
+            OffsetRule::Verbatim => {
+                file |= VERBATIM;
+                offset
             }
-            OffsetRule::Verbatim => offset,
         };
         Self {
             base,
@@ -249,21 +282,25 @@ impl<T> PageMapping<T> {
         }
     }
 
-    /// [`new`](Self::new) for pages that are mapped already: original if `mapping` is.
+    /// [`new`](Self::new) for pages that are mapped already: original or sealed if
+    /// `mapping` is.
     #[inline]
     pub(super) fn again(mapping: Mapping<T>, addr: u64) -> Self {
-        let original = mapping.original;
+        let (original, sealed) = (mapping.original, mapping.sealed);
         let mut value = Self::new(mapping, addr);
         if original {
             value.set_original();
         }
+        if sealed {
+            value.set_sealed();
+        }
         value
     }
 
-    /// The same for new pages beside these: not original.
+    /// The same for new pages beside these: neither original nor sealed.
     #[inline]
     pub(super) fn anew(self) -> Self {
-        let file = self.file & !ORIGINAL;
+        let file = self.file & !(ORIGINAL | SEALED);
         Self { file, ..self }
     }
 
@@ -271,11 +308,12 @@ impl<T> PageMapping<T> {
     #[inline]
     fn without_data(&self, addr: u64) -> Mapping {
         let (prot, flags) = halves(self.access);
-        let (fd, _) = halves(self.file);
-        let (offset, offset_rule) = if self.file & LINEAR == 0 {
-            (self.base, OffsetRule::Verbatim)
-        } else {
+        let (fd, marks) = halves(self.file & FILE);
+        let [verbatim, original, sealed, guard] = marks.to_le_bytes();
+        let (offset, offset_rule) = if verbatim == 0 {
             (self.base.wrapping_add(addr), OffsetRule::Linear)
+        } else {
+            (self.base, OffsetRule::Verbatim)
         };
         Mapping {
             prot: Prot(prot),
@@ -283,7 +321,9 @@ impl<T> PageMapping<T> {
             fd: fd.cast_signed(),
             offset,
             offset_rule,
-            original: self.is_original(),
+            original: original != 0,
+            sealed: sealed != 0,
+            guard,
             data: (),
         }
     }
@@ -314,6 +354,22 @@ impl<T> PageMapping<T> {
     #[inline]
     pub(super) fn is_original(&self) -> bool {
         self.file & ORIGINAL != 0
+    }
+
+    #[inline]
+    pub(super) fn set_sealed(&mut self) {
+        self.file |= SEALED;
+    }
+
+    #[inline]
+    pub(super) fn is_sealed(&self) -> bool {
+        self.file & SEALED != 0
+    }
+
+    /// The number of the guard.
+    #[inline]
+    pub(super) fn guard(&self) -> u8 {
+        (self.file >> GUARD) as u8
     }
 }
 
@@ -405,14 +461,65 @@ impl<T: Clone> Region<&T> {
 /// Where [`AddrSpace::map_any`](crate::AddrSpace::map_any) puts a mapping.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Placement {
-    /// The lowest address that fits.
+    /// The lowest address that fits: first fit.
     #[default]
     Lowest,
-    /// The highest address that fits.
+    /// The highest address that fits: last fit.
     Highest,
     /// Every address that fits with equal probability; one seed gives one
     /// sequence.
     Random(u64),
+    /// The address that fits with the least distance to this one, which need not be
+    /// aligned nor in the space; the lower of two equally near.
+    Nearest(u64),
+    /// Best fit: in the shortest free range that is long enough, as far as it is in the
+    /// window. Of equally short ranges the lowest or highest, and there the lowest or
+    /// highest address that fits.
+    Best(Order),
+}
+
+/// How much next to something is to be free, in bytes; rounded up to whole pages.
+///
+/// What a region [carries](crate::AddrSpace::set_guard), and what
+/// [`MapOptions::margin`] asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Guard {
+    /// Before the first byte.
+    pub below: u64,
+    /// After the last byte.
+    pub above: u64,
+}
+
+impl Guard {
+    /// So many bytes below, none above, as a stack has it that grows down.
+    #[must_use]
+    pub const fn below(bytes: u64) -> Self {
+        Self {
+            below: bytes,
+            above: 0,
+        }
+    }
+
+    /// So many bytes above, none below.
+    #[must_use]
+    pub const fn above(bytes: u64) -> Self {
+        Self {
+            below: 0,
+            above: bytes,
+        }
+    }
+}
+
+/// What a [hint](MapOptions::hint) asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum HintRule {
+    /// This address, which must be that of a page: libmmap.
+    #[default]
+    Exact,
+    /// The page that contains this address: Linux.
+    RoundDown,
+    /// The lowest address that fits at or above this one: BSD.
+    Upwards,
 }
 
 /// Options of one [`AddrSpace::map_any_with`](crate::AddrSpace::map_any_with),
@@ -422,13 +529,23 @@ pub enum Placement {
 pub struct MapOptions {
     /// An address to take if it is page-aligned, satisfies window and
     /// alignment, and is free for the whole length; otherwise it is ignored.
+    /// [`hint_rule`](Self::hint_rule) can make less of it.
     pub hint: Option<u64>,
+    /// What the hint asks for.
+    pub hint_rule: HintRule,
     /// Address and length that limit the whole placement; clipped to the
     /// space. `None` is the whole space.
     pub window: Option<(u64, u64)>,
     /// Alignment of the address, a power of two. Zero, and whatever is below
     /// the page size, asks for the page size.
+    ///
+    /// Each free range that is long enough, but has no aligned address that fits, costs
+    /// a step of the search: among 100,000 of those a search takes about half a
+    /// millisecond.
     pub align: u64,
+    /// What must be free next to the placement too, and in the window: for instance the
+    /// guard that the new region carries. What others' guards keep free is not.
+    pub margin: Guard,
     /// `None` is the space's own placement. A `Random` seed given here serves
     /// this call alone.
     pub placement: Option<Placement>,

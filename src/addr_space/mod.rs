@@ -9,18 +9,21 @@
 mod calls;
 mod error;
 mod geometry;
+mod guards;
 mod limits;
 mod mapping;
 mod page;
 mod placement;
 mod regions;
 mod relocate;
+mod rules;
 mod space;
 mod views;
 
 pub use error::SpaceError;
 pub use mapping::{
-    HolePolicy, MapOptions, Mapping, OffsetRule, PageMapping, Placement, Prot, Region, Source,
+    Guard, HintRule, HolePolicy, MapOptions, Mapping, OffsetRule, PageMapping, Placement, Prot,
+    Region, Source,
 };
 pub use page::Page;
 pub use space::AddrSpace;

@@ -1,12 +1,13 @@
 //! Where a mapping without a fixed address goes: the hint, the options of a
-//! call as a [`GapQuery`] in pages, and random draws.
+//! call as a [`GapQuery`] in pages, distances, and random draws.
 
 use core::iter;
+use core::marker::PhantomData;
 use core::ops::Range;
 
 use super::error::SpaceError;
 use super::geometry::Geometry;
-use super::mapping::{MapOptions, PageMapping, Placement};
+use super::mapping::{Guard, HintRule, MapOptions, Placement};
 use super::page::Page;
 use crate::query::{GapQuery, Order};
 use crate::store::RangeStore;
@@ -15,6 +16,97 @@ use crate::store::RangeStore;
 /// counted. In a window that is half free, fewer than one placement of a page
 /// in 65,000 gets that far.
 const DRAWS: u32 = 16;
+
+/// What a call without a fixed address asks for.
+pub(super) struct Wish {
+    /// A place for the mapping and its margin.
+    pub(super) query: GapQuery<Page>,
+    /// How many pages of the margin are below the mapping.
+    lead: u64,
+    /// How many pages are mapped.
+    pub(super) len: u64,
+}
+
+impl Wish {
+    /// The first page of the mapping, if the place begins here.
+    fn inside(&self, place: Page) -> Option<Page> {
+        Page::new(place.number() + self.lead)
+    }
+
+    /// Whether the place is longer than the mapping.
+    #[inline]
+    pub(super) fn has_margin(&self) -> bool {
+        self.query.len != self.len
+    }
+
+    /// The query with a place at or below the one that puts the mapping at `page`.
+    fn up_to(&self, page: Page) -> Option<GapQuery<Page>> {
+        let last = page.number().checked_sub(self.lead)?;
+        let end = self.query.window.end.number();
+        let end = Page::new(end.min(last.saturating_add(self.query.len)))?;
+        let mut query = self.query.clone().order(Order::Highest);
+        query.window.end = end;
+        Some(query)
+    }
+
+    /// The query with a place at or above the one that puts the mapping at page `number`.
+    fn from(&self, number: u64) -> Option<GapQuery<Page>> {
+        let first = Page::new(number.saturating_sub(self.lead))?;
+        let mut query = self.query.clone().order(Order::Lowest);
+        query.window.start = query.window.start.max(first);
+        Some(query)
+    }
+}
+
+/// What placement can use.
+pub(super) trait Vacancy {
+    /// The lowest or highest place.
+    fn find_gap(&self, query: &GapQuery<Page>) -> Option<Page>;
+
+    /// The place in the shortest free range that has one.
+    fn best_gap(&self, query: &GapQuery<Page>) -> Option<Page>;
+
+    /// Whether all of these pages can be used.
+    fn is_free(&self, pages: Range<Page>) -> bool;
+
+    /// The free ranges that have a place, ascending, from it on.
+    fn fitting(&self, query: &GapQuery<Page>) -> impl Iterator<Item = Range<Page>>;
+}
+
+/// What is not in a store.
+pub(super) struct NotIn<'a, V, S>(&'a S, PhantomData<V>);
+
+impl<'a, V: Clone + PartialEq, S: RangeStore<Page, V>> NotIn<'a, V, S> {
+    pub(super) fn new(store: &'a S) -> Self {
+        Self(store, PhantomData)
+    }
+}
+
+impl<V: Clone + PartialEq, S: RangeStore<Page, V>> Vacancy for NotIn<'_, V, S> {
+    fn find_gap(&self, query: &GapQuery<Page>) -> Option<Page> {
+        self.0.find_gap(query)
+    }
+
+    fn best_gap(&self, query: &GapQuery<Page>) -> Option<Page> {
+        self.0.best_gap(query)
+    }
+
+    fn is_free(&self, pages: Range<Page>) -> bool {
+        !self.0.overlaps(pages)
+    }
+
+    /// One descent for each.
+    fn fitting(&self, query: &GapQuery<Page>) -> impl Iterator<Item = Range<Page>> {
+        let mut rest = query.clone().order(Order::Lowest);
+        iter::from_fn(move || {
+            let start = self.0.find_gap(&rest)?;
+            let above = self.0.overlapping(start..rest.window.end).next();
+            let end = above.map_or(rest.window.end, |(range, _)| range.start);
+            rest.window.start = end;
+            Some(start..end)
+        })
+    }
+}
 
 /// A [`Placement`] and the state of its random sequence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +119,7 @@ impl Placer {
     pub(super) fn new(placement: Placement) -> Self {
         let seed = match placement {
             Placement::Random(seed) => seed,
-            Placement::Lowest | Placement::Highest => 0,
+            _ => 0,
         };
         Self {
             placement,
@@ -39,17 +131,18 @@ impl Placer {
         self.placement
     }
 
-    pub(super) fn is_random(&self) -> bool {
-        matches!(self.placement, Placement::Random(_))
+    /// Whether the order of the query is all that decides.
+    pub(super) fn is_by_order(&self) -> bool {
+        matches!(self.placement, Placement::Lowest | Placement::Highest)
     }
 
-    /// What a call with these options asks the store for.
-    pub(super) fn query(
+    /// What a call with these options asks for.
+    pub(super) fn wish(
         &self,
         geometry: &Geometry,
         len: u64,
         options: &MapOptions,
-    ) -> Result<GapQuery<Page>, SpaceError> {
+    ) -> Result<Wish, SpaceError> {
         let len = geometry.pages_for(len)?;
         let (align, phase) = geometry.alignment(options.align)?;
         let window = match options.window {
@@ -58,47 +151,92 @@ impl Placer {
         };
         let order = match self.placement {
             Placement::Highest => Order::Highest,
-            Placement::Lowest | Placement::Random(_) => Order::Lowest,
+            Placement::Best(order) => order,
+            Placement::Lowest | Placement::Random(_) | Placement::Nearest(_) => Order::Lowest,
         };
-        // Longer than the space: no engine needs to hear of such lengths.
-        geometry
-            .pages_from(Page::default(), len)
-            .ok_or(SpaceError::NoFreeRange)?;
-        Ok(GapQuery {
+        let (lead, place) = match options.margin == Guard::default() {
+            true => (0, len),
+            false => with_margin(geometry, len, options.margin).ok_or(SpaceError::NoFreeRange)?,
+        };
+        if !geometry.has(place) {
+            // Longer than the space: no engine needs to hear of such lengths.
+            return Err(SpaceError::NoFreeRange);
+        }
+        Ok(Wish {
+            query: GapQuery {
+                len: place,
+                window,
+                align,
+                phase: phase.wrapping_sub(lead) & (align - 1),
+                order,
+            },
+            lead,
             len,
-            window,
-            align,
-            phase,
-            order,
         })
     }
 
-    /// The placement of a query: by its order, or by a draw from all starts
-    /// that satisfy it.
-    pub(super) fn find<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>>(
+    /// The first page of the mapping: by the placement's order, distance or draw.
+    pub(super) fn find(
         &mut self,
-        store: &S,
-        query: &GapQuery<Page>,
+        free: &impl Vacancy,
+        geometry: &Geometry,
+        wish: &Wish,
     ) -> Option<Page> {
-        if self.is_random() {
-            draw(store, query, &mut self.random)
-        } else {
-            store.find_gap(query)
-        }
+        let place = match self.placement {
+            Placement::Lowest | Placement::Highest => free.find_gap(&wish.query),
+            Placement::Random(_) => draw(free, &wish.query, &mut self.random),
+            Placement::Nearest(addr) => return nearest(free, geometry, wish, addr),
+            Placement::Best(_) => free.best_gap(&wish.query),
+        };
+        wish.inside(place?)
     }
 }
 
-/// The page of a hint that can be taken: page-aligned, inside window and space,
-/// aligned as asked, and free for the whole length.
-pub(super) fn free_hint<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>>(
-    store: &S,
+/// How many pages a margin has below, and how many pages it has with `len` others, or
+/// `None` if those are too many for any space.
+#[cold]
+fn with_margin(geometry: &Geometry, len: u64, margin: Guard) -> Option<(u64, u64)> {
+    let below = geometry.pages_up(margin.below);
+    let above = geometry.pages_up(margin.above);
+    Some((below, len.checked_add(below)?.checked_add(above)?))
+}
+
+/// The first page of the mapping as the hint asks for it, if it can be had: inside window
+/// and space, aligned as asked, and free for the whole length.
+pub(super) fn hinted(
+    free: &impl Vacancy,
     geometry: &Geometry,
-    query: &GapQuery<Page>,
-    hint: Option<u64>,
+    wish: &Wish,
+    options: &MapOptions,
 ) -> Option<Page> {
-    let pages = geometry.pages_of(hint?, geometry.bytes(query.len)).ok()?;
-    let fits = query.fit(pages.clone()) == Some(pages.start) && !store.overlaps(pages.clone());
-    fits.then_some(pages.start)
+    let hint = options.hint?;
+    let page = match options.hint_rule {
+        HintRule::Exact if !geometry.is_aligned(hint) => return None,
+        HintRule::Exact | HintRule::RoundDown => geometry.page_at(hint)?,
+        HintRule::Upwards => {
+            let place = free.find_gap(&wish.from(geometry.number_up(hint))?)?;
+            return wish.inside(place);
+        }
+    };
+    let query = &wish.query;
+    let first = Page::new(page.number().checked_sub(wish.lead)?)?;
+    let place = first..Page::new(first.number() + query.len)?;
+    let fits = query.fit(place.clone()) == Some(first) && free.is_free(place);
+    fits.then_some(page)
+}
+
+/// The first page of the mapping with the least distance to `addr`: the last place below,
+/// or the first above.
+fn nearest(free: &impl Vacancy, geometry: &Geometry, wish: &Wish, addr: u64) -> Option<Page> {
+    let at = geometry.page_down(addr);
+    let below = at.and_then(|page| free.find_gap(&wish.up_to(page)?));
+    let next = at.map_or(0, |page| page.number() + 1);
+    let above = wish.from(next).and_then(|query| free.find_gap(&query));
+    let distance = |page: &Page| geometry.addr(*page).abs_diff(addr);
+    let found = [below, above].into_iter().flatten();
+    found
+        .filter_map(|place| wish.inside(place))
+        .min_by_key(distance)
 }
 
 /// One of the starts that satisfy `query`, each with equal probability.
@@ -108,47 +246,28 @@ pub(super) fn free_hint<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>
 /// [`DRAWS`] refusals it counts those that fit and draws one of them. The
 /// refusals do not depend on which start is drawn in the end, so the result is
 /// uniform all the same.
-fn draw<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>>(
-    store: &S,
-    query: &GapQuery<Page>,
-    random: &mut SplitMix64,
-) -> Option<Page> {
+fn draw(free: &impl Vacancy, query: &GapQuery<Page>, random: &mut SplitMix64) -> Option<Page> {
     let empty = Starts::in_gap(query, query.window.clone())?;
     for _ in 0..DRAWS {
         let start = empty.nth(random.below(empty.count))?;
         let end = Page::new(start.number() + query.len)?;
-        if !store.overlaps(start..end) {
+        if free.is_free(start..end) {
             return Some(start);
         }
     }
-    let total = fitting(store, query).map(|starts| starts.count).sum();
+    let fitting = || {
+        free.fitting(query)
+            .filter_map(|gap| Starts::in_gap(query, gap))
+    };
+    let total = fitting().map(|starts| starts.count).sum();
     let mut rank = random.below(total);
-    for starts in fitting(store, query) {
+    for starts in fitting() {
         match rank.checked_sub(starts.count) {
             None => return starts.nth(rank),
             Some(rest) => rank = rest,
         }
     }
     None
-}
-
-/// The starts that satisfy `query`, gap by gap in ascending order; one descent
-/// for each gap that is long enough.
-fn fitting<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>>(
-    store: &S,
-    query: &GapQuery<Page>,
-) -> impl Iterator<Item = Starts> {
-    let mut rest = GapQuery {
-        order: Order::Lowest,
-        ..query.clone()
-    };
-    iter::from_fn(move || {
-        let start = store.find_gap(&rest)?;
-        let above = store.overlapping(start..rest.window.end).next();
-        let end = above.map_or(rest.window.end, |(range, _)| range.start);
-        rest.window.start = end;
-        Starts::in_gap(query, start..end)
-    })
 }
 
 /// Starts in one gap: `count` of them, `step` pages apart.

@@ -3,7 +3,6 @@
 use core::ops::Range;
 
 use super::error::SpaceError;
-use super::limits::Edit;
 use super::mapping::{PageMapping, Region, Source};
 use super::page::Page;
 use super::space::AddrSpace;
@@ -54,6 +53,11 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     ) -> Result<F, SpaceError> {
         let pages = self.geometry.pages_of(from, len)?;
         let target = self.geometry.pages_of(to, len)?;
+        if self.rules.any {
+            self.check_reserved(&pages)?;
+            self.check_shut(&target)?;
+            self.check_sealed(&pages)?;
+        }
         if pages.start < target.end && target.start < pages.end {
             return Err(SpaceError::Overlap);
         }
@@ -66,12 +70,18 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         let store = self.relocated(&pages, &target, source)?;
         self.check_regions(store.len())?;
         // The new store needs nothing any more; reports are those of an unmapping here.
-        let said = self.unmap_pages(target, sink)?;
-        if !said.stops() {
-            self.mapped += moved;
-            self.store = store;
+        let relocate = |space: &mut Self| {
+            let said = space.unmap_pages(target.clone(), sink)?;
+            if !said.stops() {
+                space.mapped += moved;
+                space.store = store;
+            }
+            Ok(said)
+        };
+        if self.rules.any {
+            return self.mended(pages, |space| space.mended(target.clone(), relocate));
         }
-        Ok(said)
+        relocate(self)
     }
 
     /// The store after a move.
@@ -132,15 +142,17 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         let (region, value) = around.ok_or(SpaceError::NotMapped)?;
         let pages = self.geometry.pages_from(region.end, added);
         let pages = pages.ok_or(SpaceError::OutsideSpace)?;
+        let value = value.clone();
+        if self.rules.any {
+            self.check_reserved(&pages)?;
+            if value.is_sealed() {
+                return Err(SpaceError::Sealed);
+            }
+        }
         if self.store.overlaps(pages.clone()) {
             return Err(SpaceError::Exists);
         }
-        let value = value.clone().anew();
-        if self.limits.set {
-            self.check_limits(pages.clone(), Edit::Put(value.clone()))?;
-        }
-        self.store.try_insert(pages, value)?;
-        self.mapped += added;
+        self.put_free(pages, value.anew())?;
         Ok(self.geometry.addr(region.end))
     }
 }

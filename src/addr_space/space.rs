@@ -8,6 +8,7 @@ use super::geometry::{Geometry, count};
 use super::mapping::{PageMapping, Placement, Region};
 use super::page::Page;
 use super::placement::Placer;
+use super::rules::Rules;
 use crate::btree::BTreeStore;
 use crate::store::RangeStore;
 
@@ -111,28 +112,8 @@ pub struct AddrSpace<T = (), S = BTreeStore<Page, PageMapping<T>>> {
     /// How many pages are mapped.
     pub(super) mapped: u64,
     pub(super) placer: Placer,
-    pub(super) limits: Limits,
+    pub(super) rules: Rules,
     pub(super) data: PhantomData<T>,
-}
-
-/// How much a space may have.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Limits {
-    /// Whether there is any.
-    pub(super) set: bool,
-    pub(super) regions: Option<usize>,
-    pub(super) bytes: Option<u64>,
-}
-
-impl Limits {
-    pub(super) fn new(regions: Option<usize>, bytes: Option<u64>) -> Self {
-        let set = regions.is_some() || bytes.is_some();
-        Self {
-            set,
-            regions,
-            bytes,
-        }
-    }
 }
 
 impl<T: Clone + PartialEq> AddrSpace<T> {
@@ -179,7 +160,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             geometry,
             mapped: 0,
             placer,
-            limits: Limits::default(),
+            rules: Rules::NONE,
             data: PhantomData,
         })
     }
@@ -218,7 +199,6 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             geometry,
             mapped,
             placer,
-            limits,
             data,
             ..
         } = *self;
@@ -227,12 +207,13 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             geometry,
             mapped,
             placer,
-            limits,
+            rules: self.rules.try_clone()?,
             data,
         })
     }
 
-    /// Asserts that store and totals are right; for tests. O(n).
+    /// Asserts that store, totals and what placement can use are right; for tests.
+    /// O(n log n).
     ///
     /// # Panics
     /// They are not.
@@ -249,6 +230,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             last <= self.geometry.all().end,
             "{last:?} is past the end of the space"
         );
+        self.rules.kept.check(&self.store, &self.geometry);
     }
 }
 

@@ -59,11 +59,12 @@ use crate::alloc_error::AllocError;
 use crate::flow::Flow;
 use crate::key::Key;
 use crate::ordinal::Ordinal;
-use crate::query::{Fit, GapQuery};
+use crate::query::{Best, Fit, GapQuery};
 use crate::span::Span;
 use crate::store::{RangeStore, longest};
 
 mod across;
+mod best;
 mod build;
 mod check;
 mod edit;
@@ -146,6 +147,10 @@ impl<K: Key, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize> Range
     fn find_gap(&self, query: &GapQuery<K>) -> Option<K> {
         let fit = Fit::new(query)?;
         self.find(&fit, query.order).map(K::from_ordinal)
+    }
+
+    fn best_gap(&self, query: &GapQuery<K>) -> Option<K> {
+        self.best(Best::new(query)?).map(K::from_ordinal)
     }
 
     fn longest_gap(&self, window: Range<K>) -> Option<Range<K>> {

@@ -58,7 +58,7 @@ impl<R> Placed<R> {
 
 /// Takes the next index out of a mask, in the order asked for.
 #[inline]
-fn next(mask: &mut u64, order: Order) -> Option<usize> {
+pub(super) fn next(mask: &mut u64, order: Order) -> Option<usize> {
     let index = match order {
         _ if *mask == 0 => return None,
         Order::Lowest => mask.trailing_zeros(),
@@ -152,7 +152,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize> Leaf<R, V, LEAF> {
 
 /// An end of a subtree.
 #[derive(Clone, Copy)]
-enum Edge {
+pub(super) enum Edge {
     Front,
     Back,
 }
@@ -163,7 +163,7 @@ impl<R: Ordinal, V: Clone + PartialEq, const LEAF: usize, const FANOUT: usize>
     /// A bit for each child in which, or before which, a long enough gap
     /// reaches into the window.
     #[inline]
-    fn candidates(&self, fit: &Fit<R>) -> u64 {
+    pub(super) fn candidates(&self, fit: &Fit<R>) -> u64 {
         let len = self.len();
         let mask = R::long_enough(&self.gaps, len, fit.len);
         if fit.window.start <= self.min_starts[0] && fit.window.end >= self.max_ends[len - 1] {
@@ -367,15 +367,20 @@ fn outside<K: Key>(
     fit: &Fit<K::Ordinal>,
     order: Order,
 ) -> Option<K::Ordinal> {
-    let gap = match edge {
+    fit.in_gap(gap_outside::<K>(extent, edge), order)
+}
+
+/// The gap before the first or behind the last entry.
+#[inline]
+pub(super) fn gap_outside<K: Key>(extent: &Summary<K::Ordinal>, edge: Edge) -> Span<K::Ordinal> {
+    match edge {
         Edge::Front => Span::new(K::Ordinal::ZERO, extent.min_start),
         Edge::Back => Span::new(extent.max_end, K::MAX.to_ordinal()),
-    };
-    fit.in_gap(gap, order)
+    }
 }
 
 /// The end of the tree to look at first, and the other.
-fn edges(order: Order) -> (Edge, Edge) {
+pub(super) fn edges(order: Order) -> (Edge, Edge) {
     match order {
         Order::Lowest => (Edge::Front, Edge::Back),
         Order::Highest => (Edge::Back, Edge::Front),

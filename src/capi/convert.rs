@@ -9,8 +9,8 @@ use core::ffi::c_int;
 use core::ops::ControlFlow;
 
 use crate::{
-    AddrSpace, Flow, HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot, Region,
-    SpaceError,
+    AddrSpace, Flow, Guard, HintRule, HolePolicy, MapOptions, Mapping, OffsetRule, Order,
+    Placement, Prot, Region, SpaceError,
 };
 
 /// `(uintptr_t)-1`: no address.
@@ -81,8 +81,14 @@ pub struct MMapOptions {
     pub align: usize,
     /// An `enum MMapPlacement`.
     pub placement: c_int,
-    /// Seed of a random placement.
+    /// Seed of a random placement, address of the nearest.
     pub seed: u64,
+    /// An `enum MMapHint`.
+    pub hint_rule: c_int,
+    /// How many bytes below the mapping must be free too.
+    pub margin_below: usize,
+    /// And above it.
+    pub margin_above: usize,
 }
 
 /// Bounds and totals: `struct MMapTotals`.
@@ -111,6 +117,19 @@ pub const MMAP_PLACE_LOWEST: c_int = 1;
 pub const MMAP_PLACE_HIGHEST: c_int = 2;
 /// `MMAP_PLACE_RANDOM`.
 pub const MMAP_PLACE_RANDOM: c_int = 3;
+/// `MMAP_PLACE_NEAREST`.
+pub const MMAP_PLACE_NEAREST: c_int = 4;
+/// `MMAP_PLACE_BEST_LOWEST`.
+pub const MMAP_PLACE_BEST_LOWEST: c_int = 5;
+/// `MMAP_PLACE_BEST_HIGHEST`.
+pub const MMAP_PLACE_BEST_HIGHEST: c_int = 6;
+
+/// `MMAP_HINT_EXACT`.
+pub const MMAP_HINT_EXACT: c_int = 0;
+/// `MMAP_HINT_ROUND_DOWN`.
+pub const MMAP_HINT_ROUND_DOWN: c_int = 1;
+/// `MMAP_HINT_UPWARDS`.
+pub const MMAP_HINT_UPWARDS: c_int = 2;
 
 /// `MMAP_OFFSETS_VERBATIM`.
 pub const MMAP_OFFSETS_VERBATIM: c_int = 0;
@@ -202,18 +221,36 @@ fn placement(kind: c_int, seed: u64) -> Option<Placement> {
         MMAP_PLACE_LOWEST => Some(Placement::Lowest),
         MMAP_PLACE_HIGHEST => Some(Placement::Highest),
         MMAP_PLACE_RANDOM => Some(Placement::Random(seed)),
+        MMAP_PLACE_NEAREST => Some(Placement::Nearest(seed)),
+        MMAP_PLACE_BEST_LOWEST => Some(Placement::Best(Order::Lowest)),
+        MMAP_PLACE_BEST_HIGHEST => Some(Placement::Best(Order::Highest)),
+        _ => None,
+    }
+}
+
+/// `None` for a number that says no rule.
+fn hint_rule(rule: c_int) -> Option<HintRule> {
+    match rule {
+        MMAP_HINT_EXACT => Some(HintRule::Exact),
+        MMAP_HINT_ROUND_DOWN => Some(HintRule::RoundDown),
+        MMAP_HINT_UPWARDS => Some(HintRule::Upwards),
         _ => None,
     }
 }
 
 impl MMapOptions {
-    /// `None` for a placement that is none.
+    /// `None` for a placement or a rule that is none.
     fn to_options(self) -> Option<MapOptions> {
         let window = (wide(self.window_start), wide(self.window_len));
         Some(MapOptions {
             hint: hint(self.hint),
+            hint_rule: hint_rule(self.hint_rule)?,
             window: (self.window_len != 0).then_some(window),
             align: wide(self.align),
+            margin: Guard {
+                below: wide(self.margin_below),
+                above: wide(self.margin_above),
+            },
             placement: match self.placement {
                 MMAP_PLACE_DEFAULT => None,
                 kind => Some(placement(kind, self.seed)?),
@@ -284,8 +321,7 @@ impl Space {
             } else {
                 self.offsets
             },
-            original: false,
-            data: (),
+            ..Mapping::anonymous(Prot::NONE, 0)
         }
     }
 

@@ -29,9 +29,10 @@ use convert::{NO_ADDRESS, Space, told};
 use handle::{bounds, change, create, destroy, input, output, read, read_to, sink, stopping_sink};
 
 pub use convert::{
-    MMAP_EXIST, MMAP_NO_LIMIT, MMAP_OFFSETS_LINEAR, MMAP_OFFSETS_VERBATIM, MMAP_PLACE_DEFAULT,
-    MMAP_PLACE_HIGHEST, MMAP_PLACE_LOWEST, MMAP_PLACE_RANDOM, MMAP_STOPPED, MMapError, MMapInfo,
-    MMapOptions, MMapRegion, MMapTotals,
+    MMAP_EXIST, MMAP_HINT_EXACT, MMAP_HINT_ROUND_DOWN, MMAP_HINT_UPWARDS, MMAP_NO_LIMIT,
+    MMAP_OFFSETS_LINEAR, MMAP_OFFSETS_VERBATIM, MMAP_PLACE_BEST_HIGHEST, MMAP_PLACE_BEST_LOWEST,
+    MMAP_PLACE_DEFAULT, MMAP_PLACE_HIGHEST, MMAP_PLACE_LOWEST, MMAP_PLACE_NEAREST,
+    MMAP_PLACE_RANDOM, MMAP_STOPPED, MMapError, MMapInfo, MMapOptions, MMapRegion, MMapTotals,
 };
 pub use handle::{MMapAddrSpace, MMapStopFn, MMapUpdateFn};
 

@@ -156,7 +156,9 @@ static void options(const struct Shape *shape) {
         options.window_start = numbers[i];
         options.window_len = numbers[j];
         options.align = numbers[k];
-        options.placement = (int)((i + j + k) % 4);
+        options.placement = (int)((i + j + k) % 8);
+        options.hint_rule = (int)((i + k) % 4);
+        options.margin_below = j % 3 == 0 ? 0 : len;
         found = mmap_find_free(mm, shape->pagesize, &options);
         if (found != NONE) {
           CHECK(valid(shape, found, shape->pagesize));

@@ -209,7 +209,7 @@ static void placements(void) {
   CHECK_EQ(mmap_set_placement(mm, MMAP_PLACE_LOWEST, 9), MMAP_OK);
   CHECK_EQ(mmap_find_free(mm, 5 * PAGE, NULL), page(8));
   CHECK_EQ(mmap_set_placement(mm, MMAP_PLACE_DEFAULT, 0), MMAP_INVAL);
-  CHECK_EQ(mmap_set_placement(mm, 4, 0), MMAP_INVAL);
+  CHECK_EQ(mmap_set_placement(mm, 7, 0), MMAP_INVAL);
   CHECK_EQ(mmap_set_placement(mm, -1, 0), MMAP_INVAL);
   CHECK_EQ(mmap_find_free(mm, PAGE, NULL), page(0));
 
@@ -231,13 +231,50 @@ static void placements(void) {
   CHECK_EQ(mmap_find_free(mm, PAGE, &options), NONE);
   CHECK_EQ(mmap_map_any_with(mm, PAGE, 1, 0, -1, 0, &options), NONE);
   options.align = 0;
-  options.placement = 4;
+  options.hint_rule = 3;
+  CHECK_EQ(mmap_find_free(mm, PAGE, &options), NONE);
+  options.hint_rule = MMAP_HINT_EXACT;
+  options.placement = 7;
   CHECK_EQ(mmap_find_free(mm, PAGE, &options), NONE);
   CHECK_EQ(mmap_map_any_with(mm, PAGE, 1, 0, -1, 0, &options), NONE);
   CHECK_EQ(mmap_map_any_with(mm, 0, 1, 0, -1, 0, NULL), NONE);
   CHECK_EQ(mmap_find_free(mm, SIZE_MAX, NULL), NONE);
   CHECK_EQ(mmap_map_any_with(mm, 24 * PAGE, 1, 0, -1, 0, NULL), NONE);
   CHECK_EQ(regions_of(mm).count, 2);
+  mmap_destroy(mm);
+}
+
+/* The nearest place, the shortest range, hints of other systems, margins. */
+static void more_placements(void) {
+  struct MMapAddrSpace *mm = space(); /* free: 0 to 3, 8 to 9, 12 to 31 */
+  struct MMapOptions options = {0};
+  CHECK_EQ(map(mm, 4, 4, 3), page(4));
+  CHECK_EQ(map(mm, 10, 2, 3), page(10));
+  CHECK_EQ(mmap_set_placement(mm, MMAP_PLACE_BEST_LOWEST, 0), MMAP_OK);
+  CHECK_EQ(mmap_find_free(mm, PAGE, NULL), page(8));
+  CHECK_EQ(mmap_find_free(mm, 3 * PAGE, NULL), page(0));
+  CHECK_EQ(mmap_set_placement(mm, MMAP_PLACE_BEST_HIGHEST, 0), MMAP_OK);
+  CHECK_EQ(mmap_find_free(mm, PAGE, NULL), page(9));
+  CHECK_EQ(mmap_set_placement(mm, MMAP_PLACE_NEAREST, page(6) + 1), MMAP_OK);
+  CHECK_EQ(mmap_find_free(mm, PAGE, NULL), page(8));
+  CHECK_EQ(mmap_find_free(mm, 3 * PAGE, NULL), page(1));
+
+  options.hint = page(8) + 5;
+  CHECK_EQ(mmap_find_free(mm, 2 * PAGE, &options), page(8)); /* the nearest */
+  options.placement = MMAP_PLACE_LOWEST;
+  CHECK_EQ(mmap_find_free(mm, 2 * PAGE, &options), page(0));
+  options.hint_rule = MMAP_HINT_ROUND_DOWN;
+  CHECK_EQ(mmap_find_free(mm, 2 * PAGE, &options), page(8));
+  options.hint_rule = MMAP_HINT_UPWARDS;
+  CHECK_EQ(mmap_find_free(mm, 2 * PAGE, &options), page(12));
+  options.margin_below = PAGE + 1;
+  options.margin_above = 1;
+  CHECK_EQ(mmap_find_free(mm, 2 * PAGE, &options), page(14));
+  options.hint = 0;
+  options.placement = MMAP_PLACE_HIGHEST;
+  CHECK_EQ(mmap_find_free(mm, 2 * PAGE, &options), page(29));
+  options.margin_above = SIZE_MAX;
+  CHECK_EQ(mmap_find_free(mm, 2 * PAGE, &options), NONE);
   mmap_destroy(mm);
 }
 
@@ -407,6 +444,7 @@ int main(void) {
   outputs_are_left_alone();
   numbers_are_kept();
   placements();
+  more_placements();
   random_placements();
   fixed_noreplace();
   regions();

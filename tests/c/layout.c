@@ -30,6 +30,9 @@ int main(void) {
   FIELD(MMapOptions, align);
   FIELD(MMapOptions, placement);
   FIELD(MMapOptions, seed);
+  FIELD(MMapOptions, hint_rule);
+  FIELD(MMapOptions, margin_below);
+  FIELD(MMapOptions, margin_above);
   STRUCT(MMapTotals);
   FIELD(MMapTotals, start);
   FIELD(MMapTotals, len);

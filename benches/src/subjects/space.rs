@@ -53,7 +53,7 @@ fn mapping(value: Value) -> Mapping {
         offset: value.offset,
         offset_rule: OffsetRule::Verbatim,
         original: value.original,
-        data: (),
+        ..Mapping::anonymous(Prot::NONE, 0)
     }
 }
 
@@ -69,6 +69,7 @@ fn options(place: &Place) -> MapOptions {
         window: Some((low << SHIFT, (high - low) << SHIFT)),
         align: place.align << SHIFT,
         placement: Some(placement),
+        ..MapOptions::default()
     }
 }
 

@@ -16,11 +16,12 @@ use std::ops::ControlFlow;
 use std::ptr;
 
 use gaptree::capi::{
-    self, MMAP_EXIST, MMAP_OFFSETS_LINEAR, MMAP_PLACE_DEFAULT, MMAP_PLACE_HIGHEST,
-    MMAP_PLACE_LOWEST, MMAP_PLACE_RANDOM, MMAP_STOPPED, MMapAddrSpace, MMapError, MMapInfo,
-    MMapOptions, MMapRegion, MMapTotals,
+    self, MMAP_EXIST, MMAP_HINT_EXACT, MMAP_HINT_ROUND_DOWN, MMAP_HINT_UPWARDS,
+    MMAP_OFFSETS_LINEAR, MMAP_PLACE_BEST_HIGHEST, MMAP_PLACE_BEST_LOWEST, MMAP_PLACE_DEFAULT,
+    MMAP_PLACE_HIGHEST, MMAP_PLACE_LOWEST, MMAP_PLACE_NEAREST, MMAP_PLACE_RANDOM, MMAP_STOPPED,
+    MMapAddrSpace, MMapError, MMapInfo, MMapOptions, MMapRegion, MMapTotals,
 };
-use gaptree::{MapOptions, Mapping, OffsetRule, Placement, Prot, Region};
+use gaptree::{HintRule, MapOptions, Mapping, OffsetRule, Order, Placement, Prot, Region};
 
 /// `(uintptr_t)-1`.
 const NO_ADDRESS: usize = usize::MAX;
@@ -116,6 +117,9 @@ fn numbers(placement: Option<Placement>) -> (c_int, u64) {
         Some(Placement::Lowest) => (MMAP_PLACE_LOWEST, 0),
         Some(Placement::Highest) => (MMAP_PLACE_HIGHEST, 0),
         Some(Placement::Random(seed)) => (MMAP_PLACE_RANDOM, seed),
+        Some(Placement::Nearest(addr)) => (MMAP_PLACE_NEAREST, addr),
+        Some(Placement::Best(Order::Lowest)) => (MMAP_PLACE_BEST_LOWEST, 0),
+        Some(Placement::Best(Order::Highest)) => (MMAP_PLACE_BEST_HIGHEST, 0),
     }
 }
 
@@ -129,6 +133,13 @@ fn c_options(options: &MapOptions) -> MMapOptions {
         align: narrow(options.align),
         placement,
         seed,
+        hint_rule: match options.hint_rule {
+            HintRule::Exact => MMAP_HINT_EXACT,
+            HintRule::RoundDown => MMAP_HINT_ROUND_DOWN,
+            HintRule::Upwards => MMAP_HINT_UPWARDS,
+        },
+        margin_below: narrow(options.margin.below),
+        margin_above: narrow(options.margin.above),
     }
 }
 
@@ -167,6 +178,7 @@ impl CSpace {
         Mapping {
             offset_rule,
             original: false,
+            guard: 0, // C has none yet
             ..mapping
         }
     }

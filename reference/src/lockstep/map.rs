@@ -79,6 +79,10 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> RangeStore<K, V> for AsStore<K
         self.0.find_gap(query)
     }
 
+    fn best_gap(&self, query: &GapQuery<K>) -> Option<K> {
+        self.0.best_gap(query)
+    }
+
     fn longest_gap(&self, window: Range<K>) -> Option<Range<K>> {
         self.0.longest_gap(window)
     }

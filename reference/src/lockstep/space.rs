@@ -312,7 +312,7 @@ impl<T: Sample, S: RangeStore<Page, PageMapping<T>>> SpaceLockstep<T, S> {
     }
 
     /// Applies an operation on the whole space.
-    fn change_all(&mut self, op: &SpaceOp) {
+    fn change_all(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
         let Self { subject, oracle } = self;
         match *op {
             SpaceOp::SetPlacement(placement) => {
@@ -324,6 +324,23 @@ impl<T: Sample, S: RangeStore<Page, PageMapping<T>>> SpaceLockstep<T, S> {
                 oracle.set_byte_limit(bytes);
                 subject.set_region_limit(regions);
                 subject.set_byte_limit(bytes);
+            }
+            SpaceOp::SetGuard { number, guard } => {
+                oracle.set_guard(number, guard);
+                same("result", Ok(()), subject.set_guard(number, guard))?;
+                same("guard", oracle.guard(number), subject.guard(number))?;
+            }
+            SpaceOp::Reserve { addr, len } => {
+                let expected = oracle.reserve(addr, len);
+                same("result", expected, subject.reserve(addr, len))?;
+            }
+            SpaceOp::Unreserve { addr, len } => {
+                let expected = oracle.unreserve(addr, len);
+                same("result", expected, subject.unreserve(addr, len))?;
+            }
+            SpaceOp::Seal { addr, len } => {
+                let expected = oracle.seal(addr, len);
+                same("result", expected, subject.seal(addr, len))?;
             }
             SpaceOp::MarkOriginal => {
                 oracle.mark_original();
@@ -344,6 +361,7 @@ impl<T: Sample, S: RangeStore<Page, PageMapping<T>>> SpaceLockstep<T, S> {
             }
             _ => {}
         }
+        Ok(())
     }
 }
 
@@ -356,8 +374,7 @@ impl<T: Sample, S: RangeStore<Page, PageMapping<T>>> Lockstep for SpaceLockstep<
         self.place(op)?;
         self.edit(op)?;
         self.change(op)?;
-        self.change_all(op);
-        Ok(())
+        self.change_all(op)
     }
 
     fn compare(&self) -> Result<(), Mismatch> {
@@ -373,6 +390,7 @@ impl<T: Sample, S: RangeStore<Page, PageMapping<T>>> Lockstep for SpaceLockstep<
             limits,
             (subject.region_limit(), subject.byte_limit()),
         )?;
+        same("reserved", oracle.reserved(), subject.reserved().collect())?;
         let mut regions = oracle.regions();
         same("regions", &regions, &subject.regions().collect())?;
         let text: String = regions.iter().map(|region| format!("{region}\n")).collect();

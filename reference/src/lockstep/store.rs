@@ -194,6 +194,9 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> StoreLockstep<K, V, S> {
             StoreOp::FindGap(query) => {
                 same("start", oracle.find_gap(query), subject.find_gap(query))
             }
+            StoreOp::BestGap(query) => {
+                same("start", oracle.best_gap(query), subject.best_gap(query))
+            }
             StoreOp::LongestGap(range) => {
                 let expected = oracle.longest_gap(range.clone());
                 same("gap", expected, subject.longest_gap(range.clone()))

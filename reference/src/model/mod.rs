@@ -10,8 +10,10 @@
 //! |---|---|
 //! | `store.rs` | a map from start to end and value, and linear scans |
 //! | `space.rs` | one slot a page, and loops over pages |
+//! | `placing.rs` | which of those pages placement may use, and which are shut |
 //! | `position.rs` | keys as distances from the smallest key |
 
+mod placing;
 mod position;
 mod space;
 mod store;

@@ -1,7 +1,9 @@
 //! The oracle of address spaces: one slot a page, and loops over pages.
 
+use std::collections::BTreeMap;
+
 use gaptree::{
-    Flow, HolePolicy, MapOptions, Mapping, OffsetRule, Page, Placement, Prot, Region, Source,
+    Flow, Guard, HolePolicy, Mapping, OffsetRule, Page, Placement, Prot, Region, Source,
     SpaceError, SpaceSegment,
 };
 
@@ -15,13 +17,17 @@ const ADDRESSES: u128 = 1 << 64;
 /// pick, [`places`](Self::places), and is told which one it was.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReferenceSpace<T = ()> {
-    start: u128,
-    page_size: u128,
-    placement: Placement,
+    pub(super) start: u128,
+    pub(super) page_size: u128,
+    pub(super) placement: Placement,
     /// What each page is mapped to, with the offset of the page itself.
-    pages: Vec<Option<Mapping<T>>>,
+    pub(super) pages: Vec<Option<Mapping<T>>>,
     region_limit: Option<usize>,
     byte_limit: Option<u64>,
+    /// By their numbers.
+    pub(super) guards: BTreeMap<u8, Guard>,
+    /// Whether each page is reserved.
+    pub(super) reserved: Vec<bool>,
 }
 
 /// The regions of consecutive pages, given as (address, mapping).
@@ -63,7 +69,7 @@ fn moved<T: Clone>(mapping: &Mapping<T>, distance: u128) -> Mapping<T> {
 }
 
 /// A number of bytes or an address that is known to be below 2^64.
-fn bytes(wide: u128) -> u64 {
+pub(super) fn bytes(wide: u128) -> u64 {
     u64::try_from(wide).expect("inside the space")
 }
 
@@ -96,6 +102,8 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
             pages,
             region_limit: None,
             byte_limit: None,
+            guards: BTreeMap::new(),
+            reserved: vec![false; usize::try_from(count).expect("few pages")],
         })
     }
 
@@ -132,7 +140,7 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
     }
 
     /// The address after the last byte, at most 2^64.
-    fn end(&self) -> u128 {
+    pub(super) fn end(&self) -> u128 {
         self.start + self.pages.len() as u128 * self.page_size
     }
 
@@ -170,7 +178,7 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
     }
 
     /// Refuses what a call does, done to a copy, if it leaves too much.
-    fn try_first(&self, call: impl FnOnce(&mut Self)) -> Result<(), SpaceError> {
+    pub(super) fn try_first(&self, call: impl FnOnce(&mut Self)) -> Result<(), SpaceError> {
         let mut after = self.clone();
         call(&mut after);
         let (before, bytes) = (self.mapped_bytes(), after.mapped_bytes());
@@ -191,17 +199,17 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
     }
 
     /// Address of a page.
-    fn addr(&self, index: usize) -> u128 {
+    pub(super) fn addr(&self, index: usize) -> u128 {
         self.start + index as u128 * self.page_size
     }
 
     /// A length rounded up to whole pages, in bytes.
-    fn round_up(&self, len: u64) -> u128 {
+    pub(super) fn round_up(&self, len: u64) -> u128 {
         u128::from(len).div_ceil(self.page_size) * self.page_size
     }
 
     /// The pages of a fixed range, or why it is refused.
-    fn fixed(&self, addr: u64, len: u64) -> Result<Vec<usize>, SpaceError> {
+    pub(super) fn fixed(&self, addr: u64, len: u64) -> Result<Vec<usize>, SpaceError> {
         let first = u128::from(addr);
         let after = first + self.round_up(len);
         if len == 0 {
@@ -217,64 +225,6 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         Ok((0..self.pages.len()).filter(inside).collect())
     }
 
-    /// Every address at which `map_any_with` may map, ascending: one for a
-    /// hint that is taken and for `Lowest` and `Highest`, all that fit for
-    /// `Random`.
-    ///
-    /// # Errors
-    /// As `map_any_with`.
-    pub fn places(&self, len: u64, options: &MapOptions) -> Result<Vec<u64>, SpaceError> {
-        if len == 0 {
-            return Err(SpaceError::ZeroLength);
-        }
-        if options.align != 0 && !options.align.is_power_of_two() {
-            return Err(SpaceError::BadAlignment);
-        }
-        let fits = self.starts_that_fit(len, options);
-        if let Some(hint) = options.hint
-            && fits.contains(&hint)
-        {
-            return Ok(vec![hint]);
-        }
-        let (Some(&lowest), Some(&highest)) = (fits.first(), fits.last()) else {
-            return Err(SpaceError::NoFreeRange);
-        };
-        Ok(match options.placement.unwrap_or(self.placement) {
-            Placement::Lowest => vec![lowest],
-            Placement::Highest => vec![highest],
-            Placement::Random(_) => fits,
-        })
-    }
-
-    /// Every page-aligned address inside window and alignment from which
-    /// `len` bytes, rounded up, are free; ascending.
-    #[must_use]
-    pub fn starts_that_fit(&self, len: u64, options: &MapOptions) -> Vec<u64> {
-        let len = self.round_up(len);
-        let (low, high) = match options.window {
-            Some((addr, len)) => (u128::from(addr), u128::from(addr) + u128::from(len)),
-            None => (self.start, self.end()),
-        };
-        let align = u128::from(options.align).max(1);
-        let mut free = 0;
-        let mut starts = Vec::new();
-        // Backwards, with the number of free bytes that follow.
-        for i in (0..self.pages.len()).rev() {
-            let page = self.addr(i);
-            let inside = page + self.page_size <= high;
-            free = if inside && self.pages[i].is_none() {
-                free + self.page_size
-            } else {
-                0
-            };
-            if free >= len && page >= low && page.is_multiple_of(align) {
-                starts.push(bytes(page));
-            }
-        }
-        starts.reverse();
-        starts
-    }
-
     /// The regions that some pages make up.
     fn regions_of(&self, pages: &[usize]) -> Vec<Region<T>> {
         let mapped = pages
@@ -283,10 +233,11 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         regions_of(mapped, self.page_size)
     }
 
-    /// Maps pages, the offset that of the first one. New pages are not original.
+    /// Maps pages, the offset that of the first one. New pages are not original, nor sealed.
     fn set(&mut self, pages: &[usize], mapping: Mapping<T>) {
         let mapping = Mapping {
             original: false,
+            sealed: false,
             ..mapping
         };
         for (n, &i) in pages.iter().enumerate() {
@@ -333,7 +284,7 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         mapping: Mapping<T>,
         sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
-        let pages = self.fixed(addr, len)?;
+        let pages = self.open(addr, len)?;
         self.try_first(|space| space.set(&pages, mapping.clone()))?;
         let said = self.take(&pages, sink);
         if !said.stops() {
@@ -353,6 +304,7 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         mapping: Mapping<T>,
     ) -> Result<(), SpaceError> {
         let pages = self.fixed(addr, len)?;
+        self.check_reserved(&pages)?;
         if pages.iter().any(|&i| self.pages[i].is_some()) {
             return Err(SpaceError::Exists);
         }
@@ -371,7 +323,7 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         len: u64,
         sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
-        let pages = self.fixed(addr, len)?;
+        let pages = self.open(addr, len)?;
         self.try_first(|space| space.take(&pages, |_| ()))?;
         Ok(self.take(&pages, sink))
     }
@@ -389,6 +341,7 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         holes: HolePolicy,
         mut sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
+        self.open(addr, len)?;
         let (changed, result) = self.to_change(addr, len, holes)?;
         // Wherever the sink may stop it, and without a stop.
         let whole = self.regions_of(&changed).len();
@@ -457,8 +410,14 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
     }
 
     /// The pages that a call changes, and what it is refused with afterwards.
-    fn to_change(&self, addr: u64, len: u64, holes: HolePolicy) -> Result<ToChange, SpaceError> {
+    pub(super) fn to_change(
+        &self,
+        addr: u64,
+        len: u64,
+        holes: HolePolicy,
+    ) -> Result<ToChange, SpaceError> {
         let mut pages = self.fixed(addr, len)?;
+        self.check_reserved(&pages)?;
         let first_hole = pages.iter().position(|&i| self.pages[i].is_none());
         match (holes, first_hole) {
             (HolePolicy::Skip, _) | (_, None) => Ok((pages, Ok(()))),
@@ -471,7 +430,7 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
     }
 
     /// Changes pages, region by region as they were before.
-    fn change<F: Flow>(
+    pub(super) fn change<F: Flow>(
         &mut self,
         pages: &[usize],
         mut change: impl FnMut(Region<T>, &mut Mapping<T>) -> F,
@@ -503,6 +462,10 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         sink: impl FnMut(Region<T>) -> F,
     ) -> Result<F, SpaceError> {
         let (pages, target) = (self.fixed(from, len)?, self.fixed(to, len)?);
+        self.check_reserved(&pages)?;
+        self.check_reserved(&target)?;
+        self.check_sealed(&pages)?;
+        self.check_sealed(&target)?;
         if pages.iter().any(|page| target.contains(page)) {
             return Err(SpaceError::Overlap);
         }
@@ -537,6 +500,10 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
         let end = u128::from(region.addr) + u128::from(region.len);
         if end + self.round_up(by) > self.end() {
             return Err(SpaceError::OutsideSpace);
+        }
+        self.check_reserved(&self.fixed(bytes(end), by)?)?;
+        if region.mapping.sealed {
+            return Err(SpaceError::Sealed);
         }
         let mapping = moved(&region.mapping, u128::from(region.len));
         self.map_fixed_noreplace(bytes(end), by, mapping)?;
@@ -683,16 +650,20 @@ impl<T: Clone + PartialEq> ReferenceSpace<T> {
     /// The maximal runs of free pages, as address and length.
     #[must_use]
     pub fn gaps(&self) -> Vec<(u64, u64)> {
-        let mut gaps: Vec<(u128, u128)> = Vec::new();
-        for (i, page) in self.pages.iter().enumerate() {
-            match gaps.last_mut() {
-                _ if page.is_some() => {}
+        self.runs(|i| self.pages[i].is_none())
+    }
+
+    /// The maximal runs of some pages, as address and length.
+    pub(super) fn runs(&self, is_one: impl Fn(usize) -> bool) -> Vec<(u64, u64)> {
+        let mut runs: Vec<(u128, u128)> = Vec::new();
+        for i in (0..self.pages.len()).filter(|&i| is_one(i)) {
+            match runs.last_mut() {
                 Some((addr, len)) if *addr + *len == self.addr(i) => *len += self.page_size,
-                _ => gaps.push((self.addr(i), self.page_size)),
+                _ => runs.push((self.addr(i), self.page_size)),
             }
         }
         let narrow = |(addr, len)| (bytes(addr), bytes(len));
-        gaps.into_iter().map(narrow).collect()
+        runs.into_iter().map(narrow).collect()
     }
 
     /// The number of regions.

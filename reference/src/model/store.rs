@@ -188,6 +188,25 @@ impl<K: Position, V: Clone + PartialEq> RangeStore<K, V> for ReferenceStore<K, V
         }
     }
 
+    fn best_gap(&self, query: &GapQuery<K>) -> Option<K> {
+        let length = |gap: &Range<K>| gap.end.position() - gap.start.position();
+        let mut best: Option<(u128, K)> = None;
+        for gap in self.free_ranges(query.window.clone()) {
+            let Some(start) = start_in(query, &gap) else {
+                continue;
+            };
+            let better = match (best, query.order) {
+                (None, _) => true,
+                (Some((least, _)), Order::Lowest) => length(&gap) < least,
+                (Some((least, _)), Order::Highest) => length(&gap) <= least,
+            };
+            if better {
+                best = Some((length(&gap), start));
+            }
+        }
+        best.map(|(_, start)| start)
+    }
+
     fn longest_gap(&self, window: Range<K>) -> Option<Range<K>> {
         let mut longest: Option<Range<K>> = None;
         let length = |gap: &Range<K>| gap.end.position() - gap.start.position();

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Prot, Source};
+use gaptree::{
+    Guard, HintRule, HolePolicy, MapOptions, Mapping, OffsetRule, Order, Placement, Prot, Source,
+};
 
 use super::call::{Call, Walk};
 use super::input::Input;
@@ -139,7 +141,8 @@ impl SpaceShape {
         mapping.original = choice >= 250;
         // Mostly the same data, so that neighbours join.
         let data = [0, 0, 0, 1, 0, 2, 0, 0][usize::from(choice >> 5)];
-        Some(mapping.with_data(data))
+        let guard = input.pick(&[0, 0, 0, 0, 0, 0, 1, 2])?;
+        Some(mapping.with_data(data).with_guard(guard))
     }
 
     fn options(&self, input: &mut Input<'_>) -> Option<MapOptions> {
@@ -162,15 +165,56 @@ impl SpaceShape {
             240..=255 => input.pick(&[3, self.page_size.wrapping_mul(3), u64::MAX])?,
         };
         let placement = if which & 4 == 4 {
-            Some(placement(input)?)
+            Some(self.placement(input)?)
         } else {
             None
         };
+        let hint_rule = match which >> 3 & 3 {
+            0 | 3 => HintRule::Exact,
+            1 => HintRule::RoundDown,
+            _ => HintRule::Upwards,
+        };
+        let margin = if which >> 5 == 0 {
+            self.guard(input)?
+        } else {
+            Guard::default()
+        };
         Some(MapOptions {
             hint,
+            hint_rule,
             window,
             align,
+            margin,
             placement,
+        })
+    }
+
+    fn placement(&self, input: &mut Input<'_>) -> Option<Placement> {
+        Some(match input.byte()? {
+            0..=69 => Placement::Lowest,
+            70..=139 => Placement::Highest,
+            140..=159 => Placement::Best(Order::Lowest),
+            160..=179 => Placement::Best(Order::Highest),
+            180..=199 => Placement::Nearest(self.address(input)?),
+            seed => Placement::Random(u64::from(seed)),
+        })
+    }
+
+    /// A page or two on one side, mostly.
+    fn guard(&self, input: &mut Input<'_>) -> Option<Guard> {
+        let page = self.page_size;
+        Some(match input.byte()? {
+            0..=99 => Guard::below(page),
+            100..=149 => Guard::above(page.saturating_mul(2)),
+            150..=199 => Guard {
+                below: 1,
+                above: page.saturating_add(1),
+            },
+            200..=229 => Guard::default(),
+            _ => Guard {
+                below: self.length(input)?,
+                above: self.length(input)?,
+            },
         })
     }
 }
@@ -181,14 +225,6 @@ fn holes(input: &mut Input<'_>) -> Option<HolePolicy> {
         HolePolicy::StopAtHole,
         HolePolicy::RequireMapped,
     ])
-}
-
-fn placement(input: &mut Input<'_>) -> Option<Placement> {
-    Some(match input.byte()? {
-        0..=89 => Placement::Lowest,
-        90..=179 => Placement::Highest,
-        seed => Placement::Random(u64::from(seed)),
-    })
 }
 
 /// What an update does to every mapping it is given.
@@ -208,6 +244,10 @@ pub enum FieldChange {
     Original(bool),
     /// Makes it one of another file.
     File(i32),
+    /// Gives it another guard.
+    Guard(u8),
+    /// Seals it, or not.
+    Sealed(bool),
 }
 
 impl FieldChange {
@@ -220,8 +260,10 @@ impl FieldChange {
                 Self::Offset(input.pick(&[0, page_size, 0_u64.wrapping_sub(page_size)])?)
             }
             180..=199 => Self::Rule(input.pick(&[OffsetRule::Linear, OffsetRule::Verbatim])?),
-            200..=229 => Self::Original(input.pick(&[true, false])?),
-            230..=255 => Self::File(input.pick(&[3, 4, -1, i32::MIN])?),
+            200..=219 => Self::Original(input.pick(&[true, false])?),
+            220..=231 => Self::Guard(input.pick(&[0, 1, 2, 255])?),
+            232..=239 => Self::Sealed(input.pick(&[true, false, false])?),
+            240..=255 => Self::File(input.pick(&[3, 4, -1, i32::MIN])?),
         })
     }
 
@@ -245,6 +287,8 @@ impl FieldChange {
             Self::Rule(rule) => mapping.offset_rule = rule,
             Self::Original(original) => mapping.original = original,
             Self::File(fd) => mapping.fd = fd,
+            Self::Guard(guard) => mapping.guard = guard,
+            Self::Sealed(sealed) => mapping.sealed = sealed,
         }
     }
 }
@@ -257,6 +301,22 @@ pub enum SpaceOp {
     SetLimits {
         regions: Option<usize>,
         bytes: Option<u64>,
+    },
+    SetGuard {
+        number: u8,
+        guard: Guard,
+    },
+    Reserve {
+        addr: u64,
+        len: u64,
+    },
+    Unreserve {
+        addr: u64,
+        len: u64,
+    },
+    Seal {
+        addr: u64,
+        len: u64,
     },
     MapAny {
         hint: Option<u64>,
@@ -370,7 +430,12 @@ impl SpaceOp {
     /// The operation of a byte up to 70, which is about placing.
     fn decode_placement(byte: u8, shape: &SpaceShape, input: &mut Input<'_>) -> Option<Self> {
         Some(match byte {
-            0..=3 => Self::SetPlacement(placement(input)?),
+            0..=3 => Self::SetPlacement(shape.placement(input)?),
+            6 => Self::SetGuard {
+                number: input.pick(&[1, 2, 1, 2, 0, 255])?,
+                guard: shape.guard(input)?,
+            },
+            7..=9 => Self::decode_shutting(byte, shape, input)?,
             4..=5 => {
                 let (regions, bytes) = (input.byte()?, input.byte()?);
                 let pages = u64::from(bytes) % (shape.pages + 1);
@@ -379,7 +444,7 @@ impl SpaceOp {
                     bytes: (bytes < 128).then_some(pages * shape.page_size),
                 }
             }
-            6..=35 => {
+            10..=35 => {
                 let hint = if input.byte()? & 1 == 1 {
                     Some(shape.address(input)?)
                 } else {
@@ -403,6 +468,27 @@ impl SpaceOp {
             61.. => Self::FindFree {
                 len: shape.length(input)?,
                 options: shape.options(input)?,
+            },
+        })
+    }
+
+    /// The operation of a byte from 7 to 9, which shuts a range or opens it: mostly one
+    /// of few pages, so that other calls are still possible.
+    fn decode_shutting(byte: u8, shape: &SpaceShape, input: &mut Input<'_>) -> Option<Self> {
+        let addr = shape.address(input)?;
+        let len = match input.byte()? {
+            0..=179 => shape.page_size,
+            180..=219 => shape.page_size.saturating_mul(2),
+            _ => shape.length(input)?,
+        };
+        let all = (shape.start, shape.size());
+        Some(match (byte, input.byte()?) {
+            (7, _) => Self::Seal { addr, len },
+            (8, _) => Self::Reserve { addr, len },
+            (_, 0..=127) => Self::Unreserve { addr, len },
+            _ => Self::Unreserve {
+                addr: all.0,
+                len: all.1,
             },
         })
     }
@@ -522,6 +608,8 @@ impl fmt::Display for Short<'_> {
             offset,
             offset_rule,
             original,
+            sealed,
+            guard,
             data,
         } = self.0;
         write!(
@@ -529,6 +617,12 @@ impl fmt::Display for Short<'_> {
             "prot {} flags {flags} fd {fd} offset {offset:#x} {offset_rule:?} data {data}",
             prot.0
         )?;
+        if *guard != 0 {
+            write!(f, " guard {guard}")?;
+        }
+        if *sealed {
+            f.write_str(" sealed")?;
+        }
         if *original {
             f.write_str(" original")
         } else {
@@ -562,6 +656,10 @@ impl SpaceOp {
             Self::Regions(walk) => write!(f, "regions {walk}"),
             Self::Gaps(walk) => write!(f, "gaps {walk}"),
             Self::SetPlacement(placement) => write!(f, "set_placement {placement:?}"),
+            Self::SetGuard { number, guard } => write!(f, "set_guard {number} {guard:x?}"),
+            Self::Reserve { addr, len } => write!(f, "reserve {addr:#x} len {len:#x}"),
+            Self::Unreserve { addr, len } => write!(f, "unreserve {addr:#x} len {len:#x}"),
+            Self::Seal { addr, len } => write!(f, "seal {addr:#x} len {len:#x}"),
             Self::SetLimits { regions, bytes } => {
                 write!(f, "set limits: regions {regions:?}, bytes {bytes:x?}")
             }

@@ -70,6 +70,7 @@ pub enum StoreOp<K: Position> {
     Iterate(Walk),
     Gaps(Range<K>, Walk),
     FindGap(GapQuery<K>),
+    BestGap(GapQuery<K>),
     LongestGap(Range<K>),
     Insert(Range<K>, u8, Call),
     InsertWith(Range<K>, u8, Call),
@@ -241,7 +242,8 @@ impl<K: Position> StoreOp<K> {
             26..=35 => Self::Overlapping(keys.range(input)?, Walk(input.byte()?)),
             36..=39 => Self::Iterate(Walk(input.byte()?)),
             40..=49 => Self::Gaps(keys.range(input)?, Walk(input.byte()?)),
-            50..=69 => Self::FindGap(keys.query(input)?),
+            50..=61 => Self::FindGap(keys.query(input)?),
+            62..=69 => Self::BestGap(keys.query(input)?),
             70..=77 => Self::LongestGap(keys.range(input)?),
             78..=117 => Self::Insert(keys.range(input)?, value(input)?, Call::decode(input)?),
             118..=137 => Self::InsertWith(keys.range(input)?, value(input)?, Call::decode(input)?),
@@ -292,6 +294,10 @@ impl<K: Position> fmt::Display for StoreOp<K> {
             Self::Gaps(range, walk) => write!(f, "gaps {range:?} {walk}"),
             Self::FindGap(query) => {
                 f.write_str("find_gap ")?;
+                write_query(f, query)
+            }
+            Self::BestGap(query) => {
+                f.write_str("best_gap ")?;
                 write_query(f, query)
             }
             Self::LongestGap(range) => write!(f, "longest_gap {range:?}"),

@@ -41,6 +41,7 @@ const SUBJECTS: [Subject; 3] = [
             "src/addr_space/regions.rs",
             "src/addr_space/relocate.rs",
             "src/addr_space/limits.rs",
+            "src/addr_space/guards.rs",
         ],
         driven: "reference/src/lockstep/space.rs",
         others: &["new"],
