@@ -17,14 +17,16 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// free for the whole length, else where the space's
     /// [`placement`](Self::placement) puts them. Returns the address. A hint
     /// that cannot be taken is ignored, as libmmap does. Linux rounds an
-    /// unaligned hint down, and keeps the gap below a growing stack free; here
-    /// the caller does both.
+    /// unaligned hint down: see [`HintRule`](crate::HintRule). What
+    /// [guards](Self::set_guard) and [reserved](Self::reserve) ranges keep free is not
+    /// taken.
     ///
-    /// Without a hint, one search of the store finds the gap and fills it. Three
-    /// things need one more search: a hint, a limit, and a mapping with a linear
-    /// offset, since what the store keeps of that depends on the address. A random
-    /// placement is O(log n) expected, unless nearly everything is mapped: then
-    /// it is O(g log n) for `g` long-enough gaps.
+    /// Without a hint, one search of the store finds the gap and fills it. One more
+    /// search is needed with a hint, a margin, a limit, a guard, a reserved or sealed
+    /// range, any other placement, and a mapping with a linear offset, since what the
+    /// store keeps of that depends on the address. A nearest placement is two searches.
+    /// A random one is O(log n) expected, unless nearly everything is mapped: then
+    /// it is O(g log n) for `g` long-enough gaps, as best fit always is at worst.
     ///
     /// # Errors
     /// [`ZeroLength`](SpaceError::ZeroLength),
@@ -60,8 +62,8 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
 
     /// [`map_any`](Self::map_any) with a window, an alignment or a placement for
     /// this call. The placement is exact: if any address satisfies the options,
-    /// one is found, and it is the lowest (highest) or, if random, each with
-    /// equal probability.
+    /// one is found, and it is the lowest, highest, nearest, in the shortest free range
+    /// or, if random, each with equal probability.
     ///
     /// # Errors
     /// As for [`map_any`](Self::map_any), and

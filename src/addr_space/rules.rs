@@ -93,8 +93,8 @@ pub(super) struct Kept {
     pub(super) reserved: Pages,
     /// What is mapped, guarded or reserved, if there is a guard or a reserved range.
     taken: Pages,
-    /// Whether `taken` is right: not if there was no memory for it, or a clone of data
-    /// has panicked. Then placement walks over the gaps, until the next change.
+    /// Whether `taken` is right: not if there was no memory for it. Then placement walks
+    /// over the gaps, until the next change.
     indexed: bool,
 }
 

@@ -61,6 +61,8 @@ use crate::store::RangeStore;
 /// | [`Misaligned`](SpaceError::Misaligned) | `addr` is not a multiple of the page size | |
 /// | [`OutsideSpace`](SpaceError::OutsideSpace) | a byte of it, rounded up to pages, is outside the space, or past 2^64 | |
 /// | [`BadAlignment`](SpaceError::BadAlignment) | | the alignment is neither 0 nor a power of two |
+/// | [`Reserved`](SpaceError::Reserved) | a page is [reserved](Self::reserve) | |
+/// | [`Sealed`](SpaceError::Sealed) | a page is [sealed](Self::seal), and the call would replace, unmap, protect, extend or move it | |
 /// | [`Exists`](SpaceError::Exists) | a page is mapped, for [`map_fixed_noreplace`](Self::map_fixed_noreplace) | |
 /// | [`Overlap`](SpaceError::Overlap) | source and target share a page, for [`relocate`](Self::relocate) | |
 /// | [`NotMapped`](SpaceError::NotMapped) | a page is not mapped, for two of the [`HolePolicy`](crate::HolePolicy)s | |
@@ -85,6 +87,7 @@ use crate::store::RangeStore;
 /// | Does growing a region allocate? | [`extend`](Self::extend) needs no new region, unless the old one is original. It allocates only if the grown region reaches the next leaf of the tree and its own leaf is full. |
 /// | What does a copy cost? | [`try_clone`](Self::try_clone) is O(n). A copy goes on with the same random sequence as the original. |
 /// | How is `mremap` done? | [`relocate`](Self::relocate) moves, [`extend`](Self::extend) grows in place, [`unmap`](Self::unmap) shrinks. |
+/// | A stack's guard gap, memory of the host, `mseal`? | [`set_guard`](Self::set_guard), [`reserve`](Self::reserve), [`seal`](Self::seal). |
 /// | `brk`, `fork`, `mlock`, names? | `brk`: [`map_fixed_noreplace`](Self::map_fixed_noreplace) and [`unmap`](Self::unmap) at its end. `fork`: a copy. `mlock`: [`update`](Self::update) sets a bit of [`flags`](crate::Mapping::flags). Names: [`data`](crate::Mapping::data). |
 ///
 /// # Complexity
