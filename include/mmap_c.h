@@ -286,6 +286,42 @@ enum MMapHint {
   MMAP_HINT_UPWARDS = 2     /* the lowest that fits at or above this address: BSD */
 };
 
+/*
+ * Sets what regions keep free that carry the guard of this number: placement and
+ * hints keep away from so many bytes next to them, rounded up to pages, as far as
+ * nothing is mapped there. A guard is not mapped or reported, and a call with a
+ * fixed address may map there, as below a stack on Linux. mmap_use_guard chooses the
+ * number that mappings carry which are made from now on; a new space has 0, and of
+ * itself no number has a guard.
+ *
+ * MMAP_OK, MMAP_INVAL for NULL or a busy space, MMAP_NOMEM. O(n log n); O(1) to use one.
+ */
+enum MMapError mmap_set_guard(struct MMapAddrSpace *mm, uint8_t number,
+                              size_t below, size_t above);
+enum MMapError mmap_use_guard(struct MMapAddrSpace *mm, uint8_t number);
+
+/*
+ * Takes a free range away from the user of the space, or gives back what is reserved
+ * of one: nothing is placed in a reserved range, and a call that would map, unmap or
+ * protect a page there is refused whole with MMAP_INVAL. It is not mapped or reported,
+ * and stays reserved through mmap_reset and in a copy.
+ *
+ * MMAP_OK, MMAP_EXIST if a page is mapped, MMAP_INVAL if a rule at the top refuses the
+ * call, MMAP_NOMEM.
+ */
+int mmap_reserve(struct MMapAddrSpace *mm, uintptr_t addr, size_t len);
+enum MMapError mmap_unreserve(struct MMapAddrSpace *mm, uintptr_t addr,
+                              size_t len);
+
+/*
+ * Seals a range (mseal): a call that would map over, unmap or protect a page there is
+ * refused whole with MMAP_INVAL. mmap_reset and mmap_unmap_non_original unmap it.
+ *
+ * MMAP_OK, MMAP_INVAL if a rule at the top refuses the call or a page is reserved,
+ * MMAP_NOMEM, also if a page is not mapped.
+ */
+enum MMapError mmap_seal(struct MMapAddrSpace *mm, uintptr_t addr, size_t len);
+
 /* Where mmap_map_any_with maps. All zeroes ask for nothing. */
 struct MMapOptions {
   /* Taken if it is not 0, is as hint_rule asks, satisfies window and alignment,

@@ -405,7 +405,10 @@ fn layout() -> String {
     let mut lines = String::new();
     layout!(lines, MMapInfo: prot, flags, fd, offset, original);
     layout!(lines, MMapRegion: start, len, info);
-    layout!(lines, MMapOptions: hint, window_start, window_len, align, placement, seed);
+    layout!(
+        lines, MMapOptions: hint, window_start, window_len, align, placement, seed,
+        hint_rule, margin_below, margin_above
+    );
     layout!(lines, MMapTotals: start, len, pagesize, regions, mapped, largest_gap);
     for (name, number) in [
         ("MMAP_OK", MMapError::Ok as i32),
@@ -417,6 +420,12 @@ fn layout() -> String {
         ("MMAP_PLACE_LOWEST", capi::MMAP_PLACE_LOWEST),
         ("MMAP_PLACE_HIGHEST", capi::MMAP_PLACE_HIGHEST),
         ("MMAP_PLACE_RANDOM", capi::MMAP_PLACE_RANDOM),
+        ("MMAP_PLACE_NEAREST", capi::MMAP_PLACE_NEAREST),
+        ("MMAP_PLACE_BEST_LOWEST", capi::MMAP_PLACE_BEST_LOWEST),
+        ("MMAP_PLACE_BEST_HIGHEST", capi::MMAP_PLACE_BEST_HIGHEST),
+        ("MMAP_HINT_EXACT", capi::MMAP_HINT_EXACT),
+        ("MMAP_HINT_ROUND_DOWN", capi::MMAP_HINT_ROUND_DOWN),
+        ("MMAP_HINT_UPWARDS", capi::MMAP_HINT_UPWARDS),
         ("MMAP_OFFSETS_VERBATIM", capi::MMAP_OFFSETS_VERBATIM),
         ("MMAP_OFFSETS_LINEAR", capi::MMAP_OFFSETS_LINEAR),
     ] {

@@ -181,6 +181,14 @@ impl From<Result<(), SpaceError>> for MMapError {
     }
 }
 
+/// How a call went that needs free pages.
+fn exist(result: Result<(), SpaceError>) -> c_int {
+    match result {
+        Err(SpaceError::Exists) => MMAP_EXIST,
+        result => MMapError::from(result) as c_int,
+    }
+}
+
 /// How a call went whose callback can stop it.
 pub(super) fn told(result: Result<ControlFlow<()>, SpaceError>) -> c_int {
     match result {
@@ -297,6 +305,8 @@ pub(super) struct Space {
     inner: AddrSpace,
     /// Of file mappings that are made from now on.
     offsets: OffsetRule,
+    /// The number of the guard of mappings that are made from now on.
+    guard: u8,
 }
 
 impl Space {
@@ -306,6 +316,7 @@ impl Space {
         Some(Self {
             inner: AddrSpace::new(start, len, wide(page_size)).ok()?,
             offsets: OffsetRule::Verbatim,
+            guard: 0,
         })
     }
 
@@ -321,6 +332,7 @@ impl Space {
             } else {
                 self.offsets
             },
+            guard: self.guard,
             ..Mapping::anonymous(Prot::NONE, 0)
         }
     }
@@ -363,11 +375,10 @@ impl Space {
 
     pub(super) fn map_fixed_noreplace(&mut self, addr: usize, len: usize, info: MMapInfo) -> c_int {
         let mapping = self.mapping(info);
-        let (addr, len) = (wide(addr), wide(len));
-        match self.inner.map_fixed_noreplace(addr, len, mapping) {
-            Err(SpaceError::Exists) => MMAP_EXIST,
-            result => MMapError::from(result) as c_int,
-        }
+        exist(
+            self.inner
+                .map_fixed_noreplace(wide(addr), wide(len), mapping),
+        )
     }
 
     pub(super) fn unmap<F: Flow>(
@@ -448,6 +459,28 @@ impl Space {
             _ => return MMapError::Inval,
         };
         MMapError::Ok
+    }
+
+    pub(super) fn use_guard(&mut self, number: u8) -> MMapError {
+        self.guard = number;
+        MMapError::Ok
+    }
+
+    pub(super) fn set_guard(&mut self, number: u8, below: usize, above: usize) -> MMapError {
+        let (below, above) = (wide(below), wide(above));
+        self.inner.set_guard(number, Guard { below, above }).into()
+    }
+
+    pub(super) fn reserve(&mut self, addr: usize, len: usize) -> c_int {
+        exist(self.inner.reserve(wide(addr), wide(len)))
+    }
+
+    pub(super) fn unreserve(&mut self, addr: usize, len: usize) -> MMapError {
+        self.inner.unreserve(wide(addr), wide(len)).into()
+    }
+
+    pub(super) fn seal(&mut self, addr: usize, len: usize) -> MMapError {
+        self.inner.seal(wide(addr), wide(len)).into()
     }
 
     pub(super) fn mark_original(&mut self) {

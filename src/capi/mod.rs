@@ -211,6 +211,52 @@ pub unsafe extern "C" fn mmap_set_limits(
     unsafe { change(mm, refused, |space| space.set_limits(regions, bytes)) }
 }
 
+/// Chooses the guard of mappings that are made from now on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mmap_use_guard(mm: *mut MMapAddrSpace, number: u8) -> MMapError {
+    // SAFETY: the caller's promises.
+    unsafe { change(mm, MMapError::Inval, |space| space.use_guard(number)) }
+}
+
+/// Sets what the guard of a number keeps free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mmap_set_guard(
+    mm: *mut MMapAddrSpace,
+    number: u8,
+    below: usize,
+    above: usize,
+) -> MMapError {
+    let refused = MMapError::Inval;
+    // SAFETY: the caller's promises.
+    unsafe { change(mm, refused, |space| space.set_guard(number, below, above)) }
+}
+
+/// Takes a free range away from the space's user.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mmap_reserve(mm: *mut MMapAddrSpace, addr: usize, len: usize) -> c_int {
+    let refused = MMapError::Inval as c_int;
+    // SAFETY: the caller's promises.
+    unsafe { change(mm, refused, |space| space.reserve(addr, len)) }
+}
+
+/// Gives a range back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mmap_unreserve(
+    mm: *mut MMapAddrSpace,
+    addr: usize,
+    len: usize,
+) -> MMapError {
+    // SAFETY: the caller's promises.
+    unsafe { change(mm, MMapError::Inval, |space| space.unreserve(addr, len)) }
+}
+
+/// Seals a range that is mapped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mmap_seal(mm: *mut MMapAddrSpace, addr: usize, len: usize) -> MMapError {
+    // SAFETY: the caller's promises.
+    unsafe { change(mm, MMapError::Inval, |space| space.seal(addr, len)) }
+}
+
 /// Maps at an address if nothing is there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mmap_map_fixed_noreplace(

@@ -158,7 +158,8 @@ static void options(const struct Shape *shape) {
         options.align = numbers[k];
         options.placement = (int)((i + j + k) % 8);
         options.hint_rule = (int)((i + k) % 4);
-        options.margin_below = j % 3 == 0 ? 0 : len;
+        options.margin_below = j % 3 == 0 ? numbers[(i + k) % count] : 0;
+        options.margin_above = k % 3 == 0 ? numbers[(i + j) % count] : 0;
         found = mmap_find_free(mm, shape->pagesize, &options);
         if (found != NONE) {
           CHECK(valid(shape, found, shape->pagesize));

@@ -94,6 +94,11 @@ static void null_spaces(void) {
   CHECK(!mmap_totals(NULL, &totals));
   CHECK(!mmap_copy(NULL));
   CHECK_EQ(mmap_set_limits(NULL, 1, 1), MMAP_INVAL);
+  CHECK_EQ(mmap_use_guard(NULL, 1), MMAP_INVAL);
+  CHECK_EQ(mmap_set_guard(NULL, 1, PAGE, PAGE), MMAP_INVAL);
+  CHECK_EQ(mmap_reserve(NULL, base, PAGE), MMAP_INVAL);
+  CHECK_EQ(mmap_unreserve(NULL, base, PAGE), MMAP_INVAL);
+  CHECK_EQ(mmap_seal(NULL, base, PAGE), MMAP_INVAL);
   CHECK_EQ(mmap_map_at_until(NULL, base, PAGE, 3, 0, -1, 0, stop_at, &log), MMAP_INVAL);
   CHECK_EQ(mmap_unmap_until(NULL, base, PAGE, stop_at, &log), MMAP_INVAL);
   CHECK_EQ(mmap_protect_until(NULL, base, PAGE, 3, stop_at, &log), MMAP_INVAL);
@@ -148,6 +153,43 @@ static void limits(void) {
   CHECK_EQ(mmap_set_limits(mm, MMAP_NO_LIMIT, MMAP_NO_LIMIT), MMAP_OK);
   CHECK_EQ(mmap_unmap(mm, page(2), PAGE, NULL, NULL), MMAP_OK);
   CHECK_EQ(map(mm, 6, 3, 3), page(6));
+  mmap_destroy(mm);
+}
+
+/* What placement keeps free, and what no call may touch. */
+static void guards(void) {
+  struct MMapAddrSpace *mm = space(), *copy;
+  CHECK_EQ(mmap_set_guard(mm, 200, 2 * PAGE - 1, 1), MMAP_OK);
+  CHECK_EQ(mmap_use_guard(mm, 200), MMAP_OK);
+  CHECK_EQ(map(mm, 3, 1, 3), page(3));
+  CHECK_EQ(mmap_use_guard(mm, 0), MMAP_OK);
+  CHECK_EQ(mmap_find_free(mm, PAGE, NULL), page(0));
+  CHECK_EQ(mmap_find_free(mm, 2 * PAGE, NULL), page(5));
+  CHECK_EQ(map(mm, 2, 1, 3), page(2)); /* a fixed address may */
+  CHECK_EQ(mmap_find_free(mm, 2 * PAGE, NULL), page(0));
+  CHECK_EQ(mmap_set_guard(mm, 200, 0, 0), MMAP_OK);
+
+  CHECK_EQ(mmap_reserve(mm, page(2), PAGE), MMAP_EXIST);
+  CHECK_EQ(mmap_reserve(mm, page(4) + 1, PAGE), MMAP_INVAL);
+  CHECK_EQ(mmap_reserve(mm, page(4), 2 * PAGE), MMAP_OK);
+  CHECK_EQ(mmap_find_free(mm, 3 * PAGE, NULL), page(6));
+  CHECK_EQ(mmap_unmap(mm, page(0), 32 * PAGE, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_map_at(mm, page(5), PAGE, 3, 0, -1, 0, NULL, NULL), NONE);
+  mmap_reset(mm);
+  CHECK_EQ(mmap_map_fixed_noreplace(mm, page(5), PAGE, 3, 0, -1, 0), MMAP_INVAL);
+  CHECK_EQ(mmap_unreserve(mm, page(0), 32 * PAGE), MMAP_OK);
+  CHECK_EQ(mmap_unreserve(mm, page(0), 33 * PAGE), MMAP_INVAL);
+  CHECK_EQ(mmap_map_fixed_noreplace(mm, page(5), PAGE, 3, 0, -1, 0), MMAP_OK);
+
+  CHECK_EQ(mmap_seal(mm, page(5), 2 * PAGE), MMAP_NOMEM);
+  CHECK_EQ(mmap_seal(mm, page(5), PAGE), MMAP_OK);
+  copy = mmap_copy(mm);
+  CHECK(copy);
+  CHECK_EQ(mmap_protect(copy, page(4), 3 * PAGE, 1, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_unmap(copy, page(5), PAGE, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(map(mm, 5, 1, 1), NONE);
+  CHECK_EQ(regions_of(mm).count, 1);
+  mmap_destroy(copy);
   mmap_destroy(mm);
 }
 
@@ -445,6 +487,7 @@ int main(void) {
   numbers_are_kept();
   placements();
   more_placements();
+  guards();
   random_placements();
   fixed_noreplace();
   regions();

@@ -48,6 +48,8 @@ static void everything_is_refused(struct MMapAddrSpace *mm, uintptr_t addr) {
   CHECK(!mmap_totals(mm, &totals));
   CHECK(!mmap_copy(mm));
   CHECK_EQ(mmap_set_limits(mm, 0, 0), MMAP_INVAL);
+  CHECK_EQ(mmap_set_guard(mm, 1, 1, 1), MMAP_INVAL);
+  CHECK_EQ(mmap_reserve(mm, 0, 1), MMAP_INVAL);
   CHECK_EQ(mmap_map_at_until(mm, addr, PAGE, 7, 0, -1, 0, NULL, NULL), MMAP_INVAL);
   CHECK_EQ(mmap_unmap_until(mm, addr, PAGE, NULL, NULL), MMAP_INVAL);
   CHECK_EQ(mmap_protect_until(mm, addr, PAGE, 7, NULL, NULL), MMAP_INVAL);

@@ -21,7 +21,7 @@ use gaptree::capi::{
     MMAP_PLACE_HIGHEST, MMAP_PLACE_LOWEST, MMAP_PLACE_NEAREST, MMAP_PLACE_RANDOM, MMAP_STOPPED,
     MMapAddrSpace, MMapError, MMapInfo, MMapOptions, MMapRegion, MMapTotals,
 };
-use gaptree::{HintRule, MapOptions, Mapping, OffsetRule, Order, Placement, Prot, Region};
+use gaptree::{Guard, HintRule, MapOptions, Mapping, OffsetRule, Order, Placement, Prot, Region};
 
 /// `(uintptr_t)-1`.
 const NO_ADDRESS: usize = usize::MAX;
@@ -178,7 +178,6 @@ impl CSpace {
         Mapping {
             offset_rule,
             original: false,
-            guard: 0, // C has none yet
             ..mapping
         }
     }
@@ -216,6 +215,8 @@ impl CSpace {
             || self.first_region(0).is_some()
             || self.set_placement(Placement::Highest).is_ok()
             || self.set_limits(Some(0), Some(0)).is_ok()
+            || self.set_guard(0, Guard::below(1)).is_ok()
+            || self.seal(addr, 1).is_ok()
             || self.check_access(addr, 1, Prot::NONE).is_ok()
             || self.totals().is_some()
             || self.copies();
@@ -260,7 +261,7 @@ impl CSpace {
         sink: &mut dyn FnMut(Region) -> ControlFlow<usize>,
     ) -> Result<ControlFlow<usize>, Failure> {
         let (addr, len) = (narrow(addr), narrow(len));
-        let (prot, flags, fd, offset) = parts(mapping);
+        let (prot, flags, fd, offset) = self.parts(mapping);
         self.asking(sink, |ufn, udata| {
             // SAFETY: as above.
             unsafe {
@@ -328,6 +329,42 @@ impl CSpace {
         outcome(unsafe { capi::mmap_set_limits(self.mm, regions, bytes) } as c_int)
     }
 
+    pub(super) fn set_guard(&self, number: u8, guard: Guard) -> Outcome {
+        let (below, above) = (narrow(guard.below), narrow(guard.above));
+        // SAFETY: as above.
+        outcome(unsafe { capi::mmap_set_guard(self.mm, number, below, above) } as c_int)
+    }
+
+    pub(super) fn reserve(&self, addr: u64, len: u64) -> Outcome {
+        // SAFETY: as above.
+        outcome(unsafe { capi::mmap_reserve(self.mm, narrow(addr), narrow(len)) })
+    }
+
+    pub(super) fn unreserve(&self, addr: u64, len: u64) -> Outcome {
+        // SAFETY: as above.
+        outcome(unsafe { capi::mmap_unreserve(self.mm, narrow(addr), narrow(len)) } as c_int)
+    }
+
+    pub(super) fn seal(&self, addr: u64, len: u64) -> Outcome {
+        // SAFETY: as above.
+        outcome(unsafe { capi::mmap_seal(self.mm, narrow(addr), narrow(len)) } as c_int)
+    }
+
+    /// The arguments that say what is mapped; the number of its guard is told before.
+    fn parts(&self, mapping: &Mapping) -> (c_int, c_int, c_int, i64) {
+        let Mapping {
+            prot,
+            flags,
+            fd,
+            offset,
+            ..
+        } = *mapping;
+        // SAFETY: as above.
+        let _ = unsafe { capi::mmap_use_guard(self.mm, mapping.guard) };
+        let (prot, flags) = (prot.0.cast_signed(), flags.cast_signed());
+        (prot, flags, fd, offset.cast_signed())
+    }
+
     pub(super) fn enable_aslr(&self, seed: u64) {
         // SAFETY: as above.
         unsafe { capi::mmap_enable_aslr(self.mm, seed) }
@@ -335,7 +372,7 @@ impl CSpace {
 
     pub(super) fn map_any(&self, hint: Option<u64>, len: u64, mapping: &Mapping) -> Option<u64> {
         let (hint, len) = (narrow(hint.unwrap_or(0)), narrow(len));
-        let (prot, flags, fd, offset) = parts(mapping);
+        let (prot, flags, fd, offset) = self.parts(mapping);
         // SAFETY: as above.
         address(unsafe { capi::mmap_map_any(self.mm, hint, len, prot, flags, fd, offset) })
     }
@@ -347,7 +384,7 @@ impl CSpace {
         options: &MapOptions,
     ) -> Option<u64> {
         let (len, options) = (narrow(len), c_options(options));
-        let (prot, flags, fd, offset) = parts(mapping);
+        let (prot, flags, fd, offset) = self.parts(mapping);
         // SAFETY: as above.
         address(unsafe {
             capi::mmap_map_any_with(self.mm, len, prot, flags, fd, offset, &raw const options)
@@ -368,7 +405,7 @@ impl CSpace {
         sink: &mut dyn FnMut(Region),
     ) -> Option<u64> {
         let (addr, len) = (narrow(addr), narrow(len));
-        let (prot, flags, fd, offset) = parts(mapping);
+        let (prot, flags, fd, offset) = self.parts(mapping);
         self.reporting(sink, |ufn, udata| {
             // SAFETY: as above.
             address(unsafe {
@@ -379,7 +416,7 @@ impl CSpace {
 
     pub(super) fn map_fixed_noreplace(&self, addr: u64, len: u64, mapping: &Mapping) -> Outcome {
         let (addr, len) = (narrow(addr), narrow(len));
-        let (prot, flags, fd, offset) = parts(mapping);
+        let (prot, flags, fd, offset) = self.parts(mapping);
         // SAFETY: as above.
         outcome(unsafe {
             capi::mmap_map_fixed_noreplace(self.mm, addr, len, prot, flags, fd, offset)
@@ -482,19 +519,6 @@ impl CSpace {
         // SAFETY: as above.
         written(|out| unsafe { capi::mmap_totals(self.mm, out) })
     }
-}
-
-/// The arguments that say what is mapped.
-fn parts(mapping: &Mapping) -> (c_int, c_int, c_int, i64) {
-    let Mapping {
-        prot,
-        flags,
-        fd,
-        offset,
-        ..
-    } = *mapping;
-    let (prot, flags) = (prot.0.cast_signed(), flags.cast_signed());
-    (prot, flags, fd, offset.cast_signed())
 }
 
 impl Drop for CSpace {

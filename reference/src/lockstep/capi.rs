@@ -6,9 +6,9 @@ use std::panic::resume_unwind;
 use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Region, SpaceError};
 
 use super::c_space::{CSpace, Failure, Outcome};
-use super::driver::{Lockstep, Mismatch, Reported, Stop, collect, same};
+use super::driver::{Lockstep, Mismatch, Reported, Say, Stop, collect, same};
 use crate::ReferenceSpace;
-use crate::ops::{SpaceOp, SpaceShape};
+use crate::ops::{Call, SpaceOp, SpaceShape};
 
 /// A space behind the C interface and its oracle.
 pub(super) struct CapiLockstep {
@@ -40,6 +40,25 @@ fn in_c(reported: Reported<Region, SpaceError>) -> Reported<Region, Failure> {
     let (regions, result) = reported;
     let failure = |error| told(Err::<(), _>(error)).expect_err("an error");
     (regions, result.map(|result| result.map_err(failure)))
+}
+
+/// A region as C is shown it: without its guard and its seal.
+fn shown(region: Region) -> Region {
+    let mapping = Mapping {
+        guard: 0,
+        sealed: false,
+        ..region.mapping
+    };
+    Region { mapping, ..region }
+}
+
+/// What the oracle reports, as C is shown it.
+fn expected_of<E, F: Say>(
+    call: Call,
+    operation: impl FnOnce(&mut dyn FnMut(Region) -> F) -> Result<F, E>,
+) -> Reported<Region, E> {
+    let (regions, result) = collect(call, operation);
+    (regions.into_iter().map(shown).collect(), result)
 }
 
 /// What C can ask for: a hint of 0 is none, a window of no bytes is all.
@@ -109,7 +128,7 @@ impl CapiLockstep {
         match *op {
             SpaceOp::FindFree { len, options } => self.find(len, &askable(&options)),
             SpaceOp::Query(addr) => {
-                let region = oracle.query(addr);
+                let region = oracle.query(addr).map(shown);
                 same("region", region, subject.query_region(addr))?;
                 let page = region.map(|region| self.page_of(&region, addr));
                 same("page", page, subject.query_page(addr))
@@ -122,7 +141,7 @@ impl CapiLockstep {
             }
             SpaceOp::RegionsIn { addr, .. } => {
                 let ends_above = |region: &Region| region.addr + (region.len - 1) >= addr;
-                let expected = oracle.regions().into_iter().find(ends_above);
+                let expected = oracle.regions().into_iter().find(ends_above).map(shown);
                 same("first region above", expected, subject.first_region(addr))
             }
             _ => Ok(()),
@@ -167,7 +186,7 @@ impl CapiLockstep {
 
     /// Applies an operation whose callback can stop it.
     fn change_until(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
-        type Say = ControlFlow<usize>;
+        type Asked = ControlFlow<usize>;
         let Self { subject, oracle } = self;
         match *op {
             SpaceOp::MapAt {
@@ -178,12 +197,12 @@ impl CapiLockstep {
             } => {
                 let mapping = subject.mapping(mapping.with_data(()));
                 let expected =
-                    collect::<_, _, Say>(call, |sink| oracle.map_at(addr, len, mapping, sink));
+                    expected_of::<_, Asked>(call, |sink| oracle.map_at(addr, len, mapping, sink));
                 let got = collect(call, |sink| subject.map_at_until(addr, len, &mapping, sink));
                 same("reported", in_c(expected), got)
             }
             SpaceOp::Unmap { addr, len, call } => {
-                let expected = collect::<_, _, Say>(call, |sink| oracle.unmap(addr, len, sink));
+                let expected = expected_of::<_, Asked>(call, |sink| oracle.unmap(addr, len, sink));
                 let got = collect(call, |sink| subject.unmap_until(addr, len, sink));
                 same("reported", in_c(expected), got)
             }
@@ -195,14 +214,16 @@ impl CapiLockstep {
                 ..
             } => {
                 let skip = HolePolicy::Skip;
-                let expected =
-                    collect::<_, _, Say>(call, |sink| oracle.protect(addr, len, prot, skip, sink));
+                let expected = expected_of::<_, Asked>(call, |sink| {
+                    oracle.protect(addr, len, prot, skip, sink)
+                });
                 let got = collect(call, |sink| subject.protect_until(addr, len, prot, sink));
                 same("reported", in_c(expected), got)
             }
             SpaceOp::UnmapNonOriginal(call) => {
-                let expected =
-                    collect::<_, SpaceError, Say>(call, |sink| Ok(oracle.unmap_non_original(sink)));
+                let expected = expected_of::<SpaceError, Asked>(call, |sink| {
+                    Ok(oracle.unmap_non_original(sink))
+                });
                 let got = collect(call, |sink| subject.unmap_non_original_until(sink));
                 same("reported", in_c(expected), got)
             }
@@ -218,6 +239,22 @@ impl CapiLockstep {
                 oracle.set_region_limit(regions);
                 oracle.set_byte_limit(bytes);
                 same("result", Ok(()), subject.set_limits(regions, bytes))?;
+            }
+            SpaceOp::SetGuard { number, guard } => {
+                oracle.set_guard(number, guard);
+                same("result", Ok(()), subject.set_guard(number, guard))?;
+            }
+            SpaceOp::Reserve { addr, len } => {
+                let expected = told(oracle.reserve(addr, len));
+                same("result", expected, subject.reserve(addr, len))?;
+            }
+            SpaceOp::Unreserve { addr, len } => {
+                let expected = told(oracle.unreserve(addr, len));
+                same("result", expected, subject.unreserve(addr, len))?;
+            }
+            SpaceOp::Seal { addr, len } => {
+                let expected = told(oracle.seal(addr, len));
+                same("result", expected, subject.seal(addr, len))?;
             }
             SpaceOp::MarkOriginal => {
                 oracle.mark_original();
@@ -253,7 +290,7 @@ impl CapiLockstep {
             } => {
                 let mapping = subject.mapping(mapping.with_data(()));
                 let expected =
-                    collect::<_, _, ()>(call, |sink| oracle.map_at(addr, len, mapping, sink));
+                    expected_of::<_, ()>(call, |sink| oracle.map_at(addr, len, mapping, sink));
                 let (regions, result) = told_unless_stopped(expected);
                 let got = collected(call.stop, |sink| subject.map_at(addr, len, &mapping, sink));
                 let expected = (regions, result.is_ok().then_some(addr));
@@ -266,7 +303,7 @@ impl CapiLockstep {
                 same("result", expected, got)?;
             }
             SpaceOp::Unmap { addr, len, call } => {
-                let expected = collect::<_, _, ()>(call, |sink| oracle.unmap(addr, len, sink));
+                let expected = expected_of::<_, ()>(call, |sink| oracle.unmap(addr, len, sink));
                 let got = collected(call.stop, |sink| subject.unmap(addr, len, sink));
                 same("reported", told_unless_stopped(expected), got)?;
             }
@@ -279,12 +316,12 @@ impl CapiLockstep {
             } => {
                 let skip = HolePolicy::Skip;
                 let expected =
-                    collect::<_, _, ()>(call, |sink| oracle.protect(addr, len, prot, skip, sink));
+                    expected_of::<_, ()>(call, |sink| oracle.protect(addr, len, prot, skip, sink));
                 let got = collected(call.stop, |sink| subject.protect(addr, len, prot, sink));
                 same("reported", told_unless_stopped(expected), got)?;
             }
             SpaceOp::UnmapNonOriginal(call) => {
-                let (expected, _) = collect::<_, SpaceError, ()>(call, |sink| {
+                let (expected, _) = expected_of::<SpaceError, ()>(call, |sink| {
                     oracle.unmap_non_original(sink);
                     Ok(())
                 });
@@ -336,7 +373,7 @@ impl Lockstep for CapiLockstep {
     fn compare(&self) -> Result<(), Mismatch> {
         let Self { subject, oracle } = self;
         let totals = subject.totals().expect("a space that is not busy");
-        let regions = oracle.regions();
+        let regions: Vec<Region> = oracle.regions().into_iter().map(shown).collect();
         same("start", oracle.start(), totals.start as u64)?;
         same("size", oracle.size(), totals.len as u64)?;
         same("page size", oracle.page_size(), totals.pagesize as u64)?;
