@@ -165,6 +165,20 @@ impl<R: Ordinal> Best<R> {
         })
     }
 
+    /// The start of a best fit among some gaps, given in ascending order.
+    pub(crate) fn among<K: Key<Ordinal = R>>(
+        query: &GapQuery<K>,
+        mut gaps: impl DoubleEndedIterator<Item = Range<K>>,
+    ) -> Option<K> {
+        let mut best = Self::new(query)?;
+        let done = |gap: Range<K>| best.offer(Span::raw(&gap));
+        match query.order {
+            Order::Lowest => gaps.any(done),
+            Order::Highest => gaps.rev().any(done),
+        };
+        best.start().map(K::from_ordinal)
+    }
+
     /// Looks at the next gap in the query's order. Returns whether none can be better
     /// any more.
     #[inline]

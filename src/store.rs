@@ -1,13 +1,13 @@
 //! [`RangeStore`], the contract of every engine: its laws, what each operation
 //! does, and what it costs.
 
-use core::iter::{self, FusedIterator};
+use core::iter::FusedIterator;
 use core::ops::Range;
 
 use crate::alloc_error::AllocError;
 use crate::flow::Flow;
 use crate::key::Key;
-use crate::query::{Best, GapQuery, Order};
+use crate::query::{Best, GapQuery};
 use crate::span::{Span, is_empty};
 
 /// Disjoint ranges of keys with a value each, kept in order: the contract of
@@ -92,14 +92,7 @@ pub trait RangeStore<K: Key, V: Clone + PartialEq>: Clone {
     /// B+-tree visits only nodes with a gap that is long enough, and stops at one that is
     /// filled exactly.
     fn best_gap(&self, query: &GapQuery<K>) -> Option<K> {
-        let mut best = Best::new(query)?;
-        let mut gaps = self.gaps(query.window.clone());
-        let mut gap = iter::from_fn(|| match query.order {
-            Order::Lowest => gaps.next(),
-            Order::Highest => gaps.next_back(),
-        });
-        gap.any(|gap| best.offer(Span::raw(&gap)));
-        best.start().map(K::from_ordinal)
+        Best::among(query, self.gaps(query.window.clone()))
     }
 
     /// The longest gap inside `window`, the lowest of equally long ones. A walk

@@ -1,5 +1,5 @@
 //! Guards, reserved ranges and seals, beside the lockstep: placements of every order
-//! against all starts that fit, draws that are uniform, and sinks that panic.
+//! against all starts that fit, and sinks that panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -108,43 +108,6 @@ fn every_placement_is_one_that_the_model_allows() {
     }
     space.check();
     assert!(found > placements / 4, "{found} of {placements} were found");
-}
-
-/// 200 draws for each start that fits, within four standard deviations.
-#[test]
-fn draws_are_uniform_with_guards() {
-    let mut numbers = Numbers(7);
-    let (mut space, mut model) = guarded(400);
-    for _ in 0..40 {
-        let (addr, len) = (space.start() + numbers.below(380) * PAGE, 3 * PAGE);
-        let mapping = DATA.with_guard(numbers.below(3) as u8);
-        if model.map_fixed_noreplace(addr, len, mapping).is_ok() {
-            space.map_fixed_noreplace(addr, len, mapping).unwrap();
-        }
-    }
-    let margin = Guard::above(PAGE);
-    for options in [
-        MapOptions::default(),
-        MapOptions {
-            margin,
-            ..MapOptions::default()
-        },
-    ] {
-        let starts = model.starts_that_fit(2 * PAGE, &options);
-        let mut drawn = vec![0.0_f64; starts.len()];
-        space.set_placement(Placement::Random(17));
-        for _ in 0..200 * starts.len() {
-            let addr = space.map_any_with(2 * PAGE, DATA, &options).unwrap();
-            space.unmap(addr, 2 * PAGE, |_| ()).unwrap();
-            drawn[starts.binary_search(&addr).expect("a start that fits")] += 1.0;
-        }
-        let freedom = starts.len() as f64 - 1.0;
-        let chi_square: f64 = drawn.iter().map(|n| (n - 200.0).powi(2) / 200.0).sum();
-        assert!(
-            (chi_square - freedom).abs() <= 4.0 * (2.0 * freedom).sqrt(),
-            "chi-square {chi_square} of {freedom}"
-        );
-    }
 }
 
 /// What a guard or a reserved range keeps free is right after a sink has panicked.

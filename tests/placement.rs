@@ -1,7 +1,8 @@
 //! Placement without a fixed address: exact for lowest and highest, uniform over
 //! all starts that fit and repeatable for random.
 
-use gaptree::{AddrSpace, MapOptions, Mapping, Placement, Prot, SpaceError};
+use gaptree::{AddrSpace, Guard, MapOptions, Mapping, Placement, Prot, SpaceError};
+use reference::ReferenceSpace;
 
 const PAGE: u64 = 0x1000;
 const DATA: Mapping = Mapping::anonymous(Prot::READ, 0);
@@ -133,6 +134,11 @@ fn is_exact(space: &AddrSpace, len: u64, options: MapOptions) {
 /// distribution: both within four standard deviations.
 fn is_uniform(space: &mut AddrSpace, len: u64, options: MapOptions) {
     let starts = starts_that_fit(space, len * PAGE, &options);
+    is_uniform_over(&starts, space, len, options);
+}
+
+/// [`is_uniform`] over these starts.
+fn is_uniform_over(starts: &[u64], space: &mut AddrSpace, len: u64, options: MapOptions) {
     let mut drawn = vec![0.0_f64; starts.len()];
     let draws = 200 * starts.len();
     space.set_placement(Placement::Random(17));
@@ -202,6 +208,39 @@ fn uniform_in_a_window_and_aligned() {
             ..MapOptions::default()
         };
         is_uniform(&mut space(500, taken), 1, options);
+    }
+}
+
+#[test]
+fn uniform_with_guards_and_a_reserved_range() {
+    let guards = [
+        Guard::below(3 * PAGE),
+        Guard {
+            below: 1,
+            above: PAGE + 1,
+        },
+    ];
+    let mut space = space(400, |_| false);
+    let mut model = ReferenceSpace::new(0, 400 * PAGE, PAGE).unwrap();
+    for (number, guard) in (1..).zip(guards) {
+        space.set_guard(number, guard).unwrap();
+        model.set_guard(number, guard);
+    }
+    space.reserve(200 * PAGE, 2 * PAGE).unwrap();
+    model.reserve(200 * PAGE, 2 * PAGE).unwrap();
+    for page in (0..370_u64).filter(|page| page.wrapping_mul(0x9e37_79b9) >> 7 & 15 == 0) {
+        let mapping = DATA.with_guard((page % 3) as u8);
+        let mapped = model.map_fixed_noreplace(page * PAGE, 3 * PAGE, mapping);
+        let same = space.map_fixed_noreplace(page * PAGE, 3 * PAGE, mapping);
+        assert_eq!(same, mapped);
+    }
+    for margin in [Guard::default(), Guard::above(PAGE)] {
+        let options = MapOptions {
+            margin,
+            ..MapOptions::default()
+        };
+        let starts = model.starts_that_fit(2 * PAGE, &options);
+        is_uniform_over(&starts, &mut space, 2, options);
     }
 }
 

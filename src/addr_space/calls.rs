@@ -158,7 +158,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         let Self {
             store, geometry, ..
         } = self;
-        match self.rules.any && self.rules.kept.any() {
+        match self.rules.kept.any {
             false => hinted(&NotIn::new(store), geometry, wish, options),
             true => self.rules.kept.hinted(store, geometry, wish, options),
         }
@@ -170,7 +170,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         let Self {
             store, geometry, ..
         } = self;
-        match self.rules.any && self.rules.kept.any() {
+        match self.rules.kept.any {
             false => placer.find(&NotIn::new(store), geometry, wish),
             true => self.rules.kept.find(store, geometry, wish, placer),
         }

@@ -113,7 +113,7 @@ impl Geometry {
     #[inline]
     pub(super) fn pages_from(&self, first: Page, count: u64) -> Option<Range<Page>> {
         let end = first.number().checked_add(count)?;
-        (end <= self.pages).then(|| first..self.page(end))
+        self.has(end).then(|| first..self.page(end))
     }
 
     /// The page that contains `addr`, which need not be aligned.
@@ -129,12 +129,6 @@ impl Geometry {
         addr & (self.page_size() - 1) == 0
     }
 
-    /// How many pages hold `len` bytes, which may be none: rounded up.
-    #[inline]
-    pub(super) fn pages_up(&self, len: u64) -> u64 {
-        self.pages_for(len).unwrap_or(0)
-    }
-
     /// The last page that begins at or below `addr`, or `None` below the space.
     pub(super) fn page_down(&self, addr: u64) -> Option<Page> {
         let number = addr.checked_sub(self.start)? >> self.shift;
@@ -143,7 +137,7 @@ impl Geometry {
 
     /// The number that the first page has, or would have, that begins at or above `addr`.
     pub(super) fn number_up(&self, addr: u64) -> u64 {
-        self.pages_up(addr.saturating_sub(self.start))
+        self.round_up(addr.saturating_sub(self.start))
     }
 
     /// How far `len` bytes from `addr` on reach beyond the start of the space,
@@ -179,7 +173,7 @@ impl Geometry {
 
     /// The number of the first page that starts at or above `bytes` from the
     /// start of the space.
-    fn round_up(&self, bytes: u64) -> u64 {
+    pub(super) fn round_up(&self, bytes: u64) -> u64 {
         (bytes >> self.shift) + u64::from(bytes & (self.page_size() - 1) != 0)
     }
 

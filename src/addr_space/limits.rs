@@ -168,9 +168,8 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     fn regions_after(&self, pages: &Range<Page>, edit: &Edit<'_, T>) -> usize {
         let Range { start, end } = *pages;
         // What overlaps the range, and what it touches.
-        let below = Page::new(start.number().saturating_sub(1)).unwrap_or(start);
-        let above = Page::new(end.number() + 1).unwrap_or(end);
-        let mut near = self.store.overlapping(below..above);
+        let below = start.previous().unwrap_or(start);
+        let mut near = self.store.overlapping(below..end.next());
         let touched = near.clone().count();
         let mut tally = Tally {
             entries: 0,

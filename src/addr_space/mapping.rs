@@ -540,8 +540,7 @@ pub struct MapOptions {
     /// the page size, asks for the page size.
     ///
     /// Each free range that is long enough, but has no aligned address that fits, costs
-    /// a step of the search: among 100,000 of those a search takes about half a
-    /// millisecond.
+    /// a step of the search.
     pub align: u64,
     /// What must be free next to the placement too, and in the window: for instance the
     /// guard that the new region carries. What others' guards keep free is not.

@@ -27,6 +27,16 @@ impl Page {
         }
     }
 
+    /// The page above, or the last one itself.
+    pub(super) fn next(self) -> Self {
+        Self(Self::LIMIT.min(self.0 + 1))
+    }
+
+    /// The page below.
+    pub(super) fn previous(self) -> Option<Self> {
+        self.0.checked_sub(1).map(Self)
+    }
+
     /// Its number.
     #[must_use]
     pub const fn number(self) -> u64 {

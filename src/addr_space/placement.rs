@@ -196,8 +196,8 @@ impl Placer {
 /// `None` if those are too many for any space.
 #[cold]
 fn with_margin(geometry: &Geometry, len: u64, margin: Guard) -> Option<(u64, u64)> {
-    let below = geometry.pages_up(margin.below);
-    let above = geometry.pages_up(margin.above);
+    let below = geometry.round_up(margin.below);
+    let above = geometry.round_up(margin.above);
     Some((below, len.checked_add(below)?.checked_add(above)?))
 }
 

@@ -15,7 +15,6 @@
 
 use alloc::vec::Vec;
 use core::alloc::Layout;
-use core::iter;
 use core::ops::Range;
 
 use super::geometry::Geometry;
@@ -24,9 +23,7 @@ use super::page::Page;
 use super::placement::{NotIn, Placer, Vacancy, Wish, hinted};
 use crate::alloc_error::AllocError;
 use crate::btree::BTreeStore;
-use crate::key::Key;
 use crate::query::{Best, GapQuery, Order};
-use crate::span::Span;
 use crate::store::RangeStore;
 
 /// A set of pages.
@@ -39,8 +36,8 @@ pub(super) struct Limits {
     pub(super) bytes: Option<u64>,
 }
 
-/// The rules of a space.
-#[derive(Clone)]
+/// The rules of a space; none by default.
+#[derive(Clone, Default)]
 pub(super) struct Rules {
     /// Whether there is any, so that a space without costs one comparison a call.
     pub(super) any: bool,
@@ -51,24 +48,11 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) const NONE: Self = Self {
-        any: false,
-        limits: Limits {
-            regions: None,
-            bytes: None,
-        },
-        sealed: false,
-        kept: Kept {
-            guards: Vec::new(),
-            reserved: Pages::EMPTY,
-            taken: Pages::EMPTY,
-            indexed: false,
-        },
-    };
-
     /// Says whether there is any, after one has changed.
     pub(super) fn settle(&mut self) {
-        self.any = self.limits != Limits::default() || self.sealed || self.kept.any();
+        let guarded = |guard: &Guard| *guard != Guard::default();
+        self.kept.any = !self.kept.reserved.is_empty() || self.kept.guards.iter().any(guarded);
+        self.any = self.limits != Limits::default() || self.sealed || self.kept.any;
     }
 
     /// Says that there is a sealed region.
@@ -86,8 +70,10 @@ impl Rules {
 }
 
 /// What placement keeps free.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Kept {
+    /// Whether there is a guard or a reserved range: then there are rules.
+    pub(super) any: bool,
     /// By their numbers; a number beyond has none.
     guards: Vec<Guard>,
     pub(super) reserved: Pages,
@@ -99,12 +85,6 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Whether placement keeps anything free.
-    pub(super) fn any(&self) -> bool {
-        let guarded = |guard: &Guard| *guard != Guard::default();
-        !self.reserved.is_empty() || self.guards.iter().any(guarded)
-    }
-
     pub(super) fn guard(&self, number: u8) -> Guard {
         let guard = self.guards.get(usize::from(number));
         guard.copied().unwrap_or_default()
@@ -125,6 +105,7 @@ impl Kept {
         reserve(&mut guards, self.guards.len())?;
         guards.extend_from_slice(&self.guards);
         Ok(Self {
+            any: self.any,
             guards,
             reserved: self.reserved.try_clone()?,
             taken: self.taken.try_clone()?,
@@ -140,7 +121,7 @@ impl Kept {
         geometry: &Geometry,
         changed: &Range<Page>,
     ) {
-        if !self.any() {
+        if !self.any {
             self.forget();
             return;
         }
@@ -255,16 +236,6 @@ fn with_gaps<V: Clone + PartialEq, S: RangeStore<Page, V>>(
     start..end
 }
 
-/// The page above, or the same one above all others.
-fn after(page: Page) -> Page {
-    Page::new(page.number() + 1).unwrap_or(page)
-}
-
-/// The page below.
-fn before(page: Page) -> Option<Page> {
-    Page::new(page.number().checked_sub(1)?)
-}
-
 /// What placement can use of a window that cuts no gap, ascending.
 fn free_in<'a, T: Clone + PartialEq + 'a, S: RangeStore<Page, PageMapping<T>>>(
     guards: &'a [Guard],
@@ -275,15 +246,15 @@ fn free_in<'a, T: Clone + PartialEq + 'a, S: RangeStore<Page, PageMapping<T>>>(
 ) -> impl DoubleEndedIterator<Item = Range<Page>> + 'a {
     // Not `get`: look-ups of its callers elsewhere have a tenth more instructions then.
     let guard = move |page: Page| {
-        let entry = store.overlapping(page..after(page)).next();
+        let entry = store.overlapping(page..page.next()).next();
         let guard = entry.and_then(|(_, value)| guards.get(usize::from(value.guard())));
         guard.copied().unwrap_or_default()
     };
     store.gaps(window).flat_map(move |gap| {
-        let below = before(gap.start).map_or(0, |page| guard(page).above);
+        let below = gap.start.previous().map_or(0, |page| guard(page).above);
         let above = guard(gap.end).below;
-        let start = gap.start.number().saturating_add(geometry.pages_up(below));
-        let end = gap.end.number().saturating_sub(geometry.pages_up(above));
+        let start = gap.start.number().saturating_add(geometry.round_up(below));
+        let end = gap.end.number().saturating_sub(geometry.round_up(above));
         let [start, end] =
             [start.min(gap.end.number()), end].map(|n| Page::new(n).unwrap_or(gap.end));
         reserved.gaps(start..end)
@@ -293,27 +264,17 @@ fn free_in<'a, T: Clone + PartialEq + 'a, S: RangeStore<Page, PageMapping<T>>>(
 /// The free ranges that a walk yields, ascending.
 struct Among<W>(W);
 
-impl<I: DoubleEndedIterator<Item = Range<Page>>, W: Fn() -> I> Among<W> {
-    /// The ranges in an order, as the search for the best wants them.
-    fn ordered(&self, order: Order) -> impl Iterator<Item = Range<Page>> {
-        let mut ranges = (self.0)();
-        iter::from_fn(move || match order {
-            Order::Lowest => ranges.next(),
-            Order::Highest => ranges.next_back(),
-        })
-    }
-}
-
 impl<I: DoubleEndedIterator<Item = Range<Page>>, W: Fn() -> I> Vacancy for Among<W> {
     fn find_gap(&self, query: &GapQuery<Page>) -> Option<Page> {
-        self.ordered(query.order).find_map(|free| query.fit(free))
+        let mut free = (self.0)();
+        match query.order {
+            Order::Lowest => free.find_map(|free| query.fit(free)),
+            Order::Highest => free.rev().find_map(|free| query.fit(free)),
+        }
     }
 
     fn best_gap(&self, query: &GapQuery<Page>) -> Option<Page> {
-        let mut best = Best::new(query)?;
-        let mut ranges = self.ordered(query.order);
-        ranges.any(|free| best.offer(Span::raw(&free)));
-        best.start().map(Page::from_ordinal)
+        Best::among(query, (self.0)())
     }
 
     fn is_free(&self, pages: Range<Page>) -> bool {

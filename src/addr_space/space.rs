@@ -163,7 +163,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             geometry,
             mapped: 0,
             placer,
-            rules: Rules::NONE,
+            rules: Rules::default(),
             data: PhantomData,
         })
     }
