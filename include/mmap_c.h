@@ -465,6 +465,176 @@ int mmap_protect_until(struct MMapAddrSpace *mm, uintptr_t addr, size_t len,
 int mmap_unmap_non_original_until(struct MMapAddrSpace *mm, MMapStopFn ufn,
                                   void *udata);
 
+/* ---------------------------------------------------------------------------
+ * All of a mapping, and data of your own
+ *
+ * The functions with a 2 at the end are those of the same name without it, as openat2
+ * is to openat: they take a mapping as a struct, data included, and report it so.
+ * ------------------------------------------------------------------------ */
+
+/*
+ * What keeps count of the data of regions, for instance references to a file object:
+ * the space calls copy when it has the number once more, and release when it has it
+ * once less. Either can be NULL. It has a number once for each region; in the middle
+ * of a call it may have it more often, also in one that is refused. What you hold
+ * yourself is yours: no function takes a reference away from you.
+ *
+ * They are callbacks as all others are: meanwhile the space is busy, and they return.
+ * In mmap_copy alone, functions that take a `const struct MMapAddrSpace *` work. The
+ * struct is read as long as a space has data with it.
+ */
+struct MMapDataFns {
+  void (*copy)(uint64_t data);
+  void (*release)(uint64_t data);
+};
+
+/*
+ * All that is known of a mapping. Adjacent pages are one region if all of this is equal,
+ * data and data_fns too; of linear offsets, if both addresses and offsets go on.
+ */
+struct MMapMapping {
+  int prot;
+  int flags;
+  int fd;         /* negative: no file */
+  int64_t offset; /* bytes */
+  uint64_t data;  /* yours: a number, or a pointer */
+  const struct MMapDataFns *data_fns; /* or NULL: nothing counts data */
+  uint8_t guard;                      /* see mmap_set_guard */
+  bool linear;                        /* see MMAP_OFFSETS_LINEAR */
+  bool original; /* see mmap_mark_original; ignored where something is mapped */
+  bool sealed;   /* see mmap_seal; ignored where something is mapped */
+};
+
+/* A run of pages with one mapping, or a gap: a run of pages that are not mapped. */
+struct MMapSegment {
+  uintptr_t start;
+  size_t len; /* bytes */
+  bool mapped;
+  /* The offset is that of the first byte. Of a gap: fd -1, everything else 0. */
+  struct MMapMapping mapping;
+};
+
+/*
+ * Called with a region: as it was, clipped to the range of the call. 0 goes on; any
+ * other number stops the call, as an MMapStopFn does. Its data is released after the
+ * callback, if it leaves the space: copy it to keep it.
+ */
+typedef int (*MMapSegmentFn)(const struct MMapSegment *region, void *udata);
+
+/*
+ * mmap_map_any_with, with all of a mapping. NULL as mapping is refused.
+ */
+uintptr_t mmap_map_any2(struct MMapAddrSpace *mm, size_t len,
+                        const struct MMapMapping *mapping,
+                        const struct MMapOptions *options);
+
+/*
+ * mmap_map_at_until, mmap_unmap_until, mmap_unmap_non_original_until and
+ * mmap_map_fixed_noreplace, with all of a mapping. ufn: or NULL.
+ *
+ * MMAP_OK, MMAP_STOPPED, MMAP_INVAL if a rule at the top refuses the call or mapping
+ * is NULL, MMAP_NOMEM; mmap_map_fixed_noreplace2 also MMAP_EXIST.
+ */
+int mmap_map_at2(struct MMapAddrSpace *mm, uintptr_t addr, size_t len,
+                 const struct MMapMapping *mapping, MMapSegmentFn ufn,
+                 void *udata);
+int mmap_map_fixed_noreplace2(struct MMapAddrSpace *mm, uintptr_t addr,
+                              size_t len, const struct MMapMapping *mapping);
+int mmap_unmap2(struct MMapAddrSpace *mm, uintptr_t addr, size_t len,
+                MMapSegmentFn ufn, void *udata);
+int mmap_unmap_non_original2(struct MMapAddrSpace *mm, MMapSegmentFn ufn,
+                             void *udata);
+
+/* What a call that changes a range does about pages that are not mapped. */
+enum MMapHoles {
+  MMAP_HOLES_SKIP = 0,  /* passes over them */
+  MMAP_HOLES_STOP = 1,  /* MMAP_NOMEM at the first; what is below has changed: mprotect */
+  MMAP_HOLES_REFUSE = 2 /* MMAP_NOMEM, and nothing has changed */
+};
+
+/*
+ * mmap_protect_until, told what to do about holes: one of enum MMapHoles.
+ *
+ * MMAP_OK, MMAP_STOPPED, MMAP_INVAL if a rule at the top refuses the call or holes is
+ * no such number, MMAP_NOMEM.
+ */
+int mmap_protect2(struct MMapAddrSpace *mm, uintptr_t addr, size_t len, int prot,
+                  int holes, MMapSegmentFn ufn, void *udata);
+
+/*
+ * Called with a region as it is, clipped, and its mapping, in which the callback changes
+ * what it likes. 0 goes on; any other number stops the call, and this region is as
+ * before. The space copies data that the callback puts in.
+ */
+typedef int (*MMapChangeFn)(const struct MMapSegment *region,
+                            struct MMapMapping *mapping, void *udata);
+
+/*
+ * Changes any field of what is mapped in [addr, addr + len). Neighbours that are equal
+ * then are one region. The bounds of the pieces cannot be changed.
+ *
+ * As mmap_protect2; NULL as ufn is refused.
+ */
+int mmap_update(struct MMapAddrSpace *mm, uintptr_t addr, size_t len, int holes,
+                MMapChangeFn ufn, void *udata);
+
+/*
+ * Moves what is mapped in [from, from + len) to [to, to + len), regions with their data,
+ * and holes; with keep, it stays at from as well. Each page keeps its own offset. Calls
+ * ufn with each region that this replaces at to; what moves is not reported. What was
+ * moved is not original.
+ *
+ * MMAP_OK, MMAP_STOPPED (to is unmapped so far, and nothing has moved), MMAP_INVAL if
+ * a rule at the top refuses the call or the ranges have a page in common, MMAP_NOMEM.
+ * Copies the bookkeeping: O(n), and its memory twice.
+ */
+int mmap_relocate(struct MMapAddrSpace *mm, uintptr_t from, size_t len,
+                  uintptr_t to, bool keep, MMapSegmentFn ufn, void *udata);
+
+/*
+ * Maps by bytes behind the region around addr, any address, as that is mapped: its
+ * offset goes on. The address of the first new byte: *mapped_at (or NULL), which is not
+ * written otherwise.
+ *
+ * MMAP_OK, MMAP_EXIST if something is in the way, MMAP_INVAL if by is 0, the region is
+ * sealed, or the range is not wholly inside the space or reserved in part, MMAP_NOMEM,
+ * also if addr is not mapped.
+ */
+int mmap_extend(struct MMapAddrSpace *mm, uintptr_t addr, size_t by,
+                uintptr_t *mapped_at);
+
+/*
+ * The region or gap around addr, any address, whole: *segment. false if addr is not in
+ * the space, and *segment is not written. O(log n).
+ */
+bool mmap_query_segment(const struct MMapAddrSpace *mm, uintptr_t addr,
+                        struct MMapSegment *segment);
+
+/*
+ * The first region or gap that has a byte in [addr, addr + len) and reaches beyond the
+ * end of *after (NULL: the first of all), clipped to the pages of the range: *segment.
+ * They tile the range, as far as it is inside the space. Any address and length will
+ * do. Of *after only start and len are read; it may be *segment.
+ *
+ *     struct MMapSegment s;
+ *     for (bool more = mmap_next_segment(mm, addr, len, NULL, &s); more;
+ *          more = mmap_next_segment(mm, addr, len, &s, &s))
+ *       use(&s);
+ *
+ * false if there is none, and *segment is not written. O(log n). Allocates nothing, and
+ * runs no callback.
+ */
+bool mmap_next_segment(const struct MMapAddrSpace *mm, uintptr_t addr, size_t len,
+                       const struct MMapSegment *after,
+                       struct MMapSegment *segment);
+
+/*
+ * How many bytes of [addr, addr + len) are mapped; any address and length will do. 0
+ * for a space that is NULL or busy. O(log n + k) for k regions.
+ */
+size_t mmap_mapped_bytes_in(const struct MMapAddrSpace *mm, uintptr_t addr,
+                            size_t len);
+
 #ifdef __cplusplus
 }
 #endif

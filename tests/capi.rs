@@ -15,7 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use gaptree::capi::{self, MMapError, MMapInfo, MMapOptions, MMapRegion, MMapTotals};
+use gaptree::capi::{
+    self, MMapDataFns, MMapError, MMapInfo, MMapMapping, MMapOptions, MMapRegion, MMapSegment,
+    MMapTotals,
+};
 
 /// A C compiler and the C++ compiler that belongs to it.
 #[derive(Clone, Copy)]
@@ -211,6 +214,11 @@ fn a_program_written_for_libmmap() {
 #[test]
 fn every_function_and_every_result() {
     check("interface.c", &[]);
+}
+
+#[test]
+fn whole_mappings_and_counted_data() {
+    check("data.c", &[]);
 }
 
 #[test]
@@ -410,6 +418,12 @@ fn layout() -> String {
         hint_rule, margin_below, margin_above
     );
     layout!(lines, MMapTotals: start, len, pagesize, regions, mapped, largest_gap);
+    layout!(lines, MMapDataFns: copy, release);
+    layout!(
+        lines, MMapMapping: prot, flags, fd, offset, data, data_fns, guard, linear, original,
+        sealed
+    );
+    layout!(lines, MMapSegment: start, len, mapped, mapping);
     for (name, number) in [
         ("MMAP_OK", MMapError::Ok as i32),
         ("MMAP_INVAL", MMapError::Inval as i32),
@@ -426,6 +440,9 @@ fn layout() -> String {
         ("MMAP_HINT_EXACT", capi::MMAP_HINT_EXACT),
         ("MMAP_HINT_ROUND_DOWN", capi::MMAP_HINT_ROUND_DOWN),
         ("MMAP_HINT_UPWARDS", capi::MMAP_HINT_UPWARDS),
+        ("MMAP_HOLES_SKIP", capi::MMAP_HOLES_SKIP),
+        ("MMAP_HOLES_STOP", capi::MMAP_HOLES_STOP),
+        ("MMAP_HOLES_REFUSE", capi::MMAP_HOLES_REFUSE),
         ("MMAP_OFFSETS_VERBATIM", capi::MMAP_OFFSETS_VERBATIM),
         ("MMAP_OFFSETS_LINEAR", capi::MMAP_OFFSETS_LINEAR),
     ] {

@@ -8,10 +8,13 @@
 //! - **H2** No other thread changes or destroys the space during a call. The
 //!   caller's promise; several threads may look at a space at one time.
 //! - **H3** Only [`change`] makes a `&mut` to the space, and the handle is busy
-//!   while it lives. Callbacks run in nothing but `change`, so whoever finds
-//!   the handle idle is outside of it.
+//!   while it lives. What is the caller's runs in nothing but `change`, and in
+//!   [`copy`], which only looks: the handle counts copies meanwhile, and what changes
+//!   is refused. So whoever finds the handle idle is outside of both.
 //! - **H4** A pointer to something other than a handle is null, or valid for
 //!   its type. The caller's promise.
+//! - **H5** The functions of a mapping's data are null, or valid for as long as a space
+//!   has the mapping, and can be called with that data. The caller's promise.
 
 use alloc::alloc::alloc;
 use alloc::boxed::Box;
@@ -21,15 +24,20 @@ use core::ffi::{c_int, c_void};
 use core::ops::ControlFlow;
 use core::panic::AssertUnwindSafe;
 use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::convert::{MMapInfo, MMapRegion, Space, piece};
-use crate::Region;
+use super::convert::{MMapInfo, MMapMapping, MMapRegion, MMapSegment, piece};
+use super::data::Own;
+use super::space::Space;
+use crate::{Mapping, Region};
 
 /// An address space behind a pointer; opaque in C.
 #[derive(Debug)]
 pub struct MMapAddrSpace {
     /// A call that changes the space is running.
     busy: Cell<bool>,
+    /// How many copies are being made, perhaps by several threads.
+    copies: AtomicUsize,
     space: UnsafeCell<Space>,
 }
 
@@ -52,6 +60,23 @@ pub type MMapStopFn = Option<
     ) -> c_int,
 >;
 
+/// What is called with each region that a call affects, all of its mapping included, and
+/// can stop the call by any number but 0; null for nothing. Of exceptions, as
+/// [`MMapUpdateFn`].
+pub type MMapSegmentFn =
+    Option<unsafe extern "C-unwind" fn(region: *const MMapSegment, udata: *mut c_void) -> c_int>;
+
+/// What is called with each region that a call changes, and with its mapping, for it to
+/// change; otherwise as [`MMapSegmentFn`].
+pub type MMapChangeFn = Option<ChangeFn>;
+
+/// An [`MMapChangeFn`] that is there.
+pub(super) type ChangeFn = unsafe extern "C-unwind" fn(
+    region: *const MMapSegment,
+    mapping: *mut MMapMapping,
+    udata: *mut c_void,
+) -> c_int;
+
 /// Moves a space to the heap; null if there is none, or no memory for it.
 pub(super) fn create(space: Option<Space>) -> *mut MMapAddrSpace {
     let Some(space) = space else {
@@ -59,16 +84,27 @@ pub(super) fn create(space: Option<Space>) -> *mut MMapAddrSpace {
     };
     let handle = MMapAddrSpace {
         busy: Cell::new(false),
+        copies: AtomicUsize::new(0),
         space: UnsafeCell::new(space),
     };
     // SAFETY: the layout has a size. `Box::new` would end the process where
     // this returns null.
     let raw = unsafe { alloc(Layout::new::<MMapAddrSpace>()) }.cast::<MMapAddrSpace>();
-    if !raw.is_null() {
+    if raw.is_null() {
+        // It may have the caller's data, and call its functions.
+        caught((), || drop(handle));
+    } else {
         // SAFETY: fresh memory of this type's layout.
         unsafe { raw.write(handle) };
     }
     raw
+}
+
+impl MMapAddrSpace {
+    /// Whether it can be changed: neither that nor a copy is going on.
+    fn is_idle(&self) -> bool {
+        !self.busy.get() && self.copies.load(Ordering::Relaxed) == 0
+    }
 }
 
 /// Frees a space that is not busy.
@@ -77,8 +113,11 @@ pub(super) fn create(space: Option<Space>) -> *mut MMapAddrSpace {
 /// H1, H2.
 pub(super) unsafe fn destroy(mm: *mut MMapAddrSpace) {
     // SAFETY: H1.
-    let idle = unsafe { mm.as_ref() }.is_some_and(|handle| !handle.busy.get());
+    let idle = unsafe { mm.as_ref() }.is_some_and(MMapAddrSpace::is_idle);
     if idle {
+        // What is the caller's runs while it is busy, and nothing of it is left.
+        // SAFETY: the promises are passed on.
+        unsafe { change(mm, (), Space::reset) };
         // SAFETY: H1: `create` allocated it with a box's layout, and it is taken
         // back once. It is idle, so H3 says that nothing refers into it.
         let handle = unsafe { Box::from_raw(mm) };
@@ -118,7 +157,8 @@ pub(super) unsafe fn change<T>(
 ) -> T {
     // SAFETY: H1.
     match unsafe { mm.as_ref() } {
-        Some(handle) if !handle.busy.replace(true) => {
+        Some(handle) if handle.is_idle() => {
+            handle.busy.set(true);
             // SAFETY: it was idle, so there is no `&mut` by H3; and no `&`,
             // since `read` calls nothing that could get here, and by H2.
             let space = unsafe { &mut *handle.space.get() };
@@ -127,6 +167,27 @@ pub(super) unsafe fn change<T>(
             answer
         }
         _ => refused,
+    }
+}
+
+/// A copy of a space, in a handle of its own; null if there is no memory, for null, and
+/// for one that is busy.
+///
+/// # Safety
+/// H1, H2.
+pub(super) unsafe fn copy(mm: *const MMapAddrSpace) -> *mut MMapAddrSpace {
+    // SAFETY: H1.
+    match unsafe { mm.as_ref() } {
+        Some(handle) if !handle.busy.get() => {
+            handle.copies.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: not busy, so there is no `&mut` by H3, nor one before the copy is
+            // made: other threads by H2, and what is the caller's is refused now.
+            let space = unsafe { &*handle.space.get() };
+            let copied = caught(None, || space.copy());
+            handle.copies.fetch_sub(1, Ordering::Relaxed);
+            create(copied)
+        }
+        _ => ptr::null_mut(),
     }
 }
 
@@ -140,7 +201,7 @@ fn caught<T>(refused: T, call: impl FnOnce() -> T) -> T {
 ///
 /// # Safety
 /// `ufn` can be called with `udata` until the sink is dropped.
-pub(super) unsafe fn sink(ufn: MMapUpdateFn, udata: *mut c_void) -> impl FnMut(Region) {
+pub(super) unsafe fn sink(ufn: MMapUpdateFn, udata: *mut c_void) -> impl FnMut(Region<Own>) {
     move |region| {
         if let Some(ufn) = ufn {
             let (start, len, info) = piece(&region);
@@ -157,17 +218,62 @@ pub(super) unsafe fn sink(ufn: MMapUpdateFn, udata: *mut c_void) -> impl FnMut(R
 pub(super) unsafe fn stopping_sink(
     ufn: MMapStopFn,
     udata: *mut c_void,
-) -> impl FnMut(Region) -> ControlFlow<()> {
+) -> impl FnMut(Region<Own>) -> ControlFlow<()> {
     move |region| {
         let Some(ufn) = ufn else {
             return ControlFlow::Continue(());
         };
         let (start, len, info) = piece(&region);
         // SAFETY: the promise made to `stopping_sink`.
-        match unsafe { ufn(start, len, info, udata) } {
-            0 => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(()),
+        said(unsafe { ufn(start, len, info, udata) })
+    }
+}
+
+/// What a callback that can stop has said.
+fn said(code: c_int) -> ControlFlow<()> {
+    match code {
+        0 => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    }
+}
+
+/// Shows every region that it is given to `ufn`, and stops where that says so. Only then
+/// is the region's data released.
+///
+/// # Safety
+/// As for [`sink`].
+pub(super) unsafe fn segment_sink(
+    ufn: MMapSegmentFn,
+    udata: *mut c_void,
+) -> impl FnMut(Region<Own>) -> ControlFlow<()> {
+    move |region| {
+        let Some(ufn) = ufn else {
+            return ControlFlow::Continue(());
+        };
+        let segment = MMapSegment::region(&region);
+        // SAFETY: the promise made to `segment_sink`.
+        said(unsafe { ufn(&raw const segment, udata) })
+    }
+}
+
+/// Has `ufn` change every mapping that it is given, and stops where that says so.
+///
+/// # Safety
+/// As for [`sink`], and H5 for what `ufn` makes of a mapping.
+pub(super) unsafe fn changing(
+    ufn: ChangeFn,
+    udata: *mut c_void,
+) -> impl FnMut(Region<Own>, &mut Mapping<Own>) -> ControlFlow<()> {
+    move |region, mapping| {
+        let segment = MMapSegment::region(&region);
+        let mut changed = segment.mapping;
+        // SAFETY: the promise made to `changing`.
+        let code = unsafe { ufn(&raw const segment, &raw mut changed, udata) };
+        if code == 0 {
+            // SAFETY: H5.
+            unsafe { changed.replace(mapping) };
         }
+        said(code)
     }
 }
 

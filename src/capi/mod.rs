@@ -21,20 +21,35 @@
 )]
 
 mod convert;
+mod data;
 mod handle;
+mod mappings;
+mod space;
 
 use core::ffi::{c_char, c_int, c_void};
 
-use convert::{NO_ADDRESS, Space, told};
-use handle::{bounds, change, create, destroy, input, output, read, read_to, sink, stopping_sink};
+use convert::{NO_ADDRESS, told};
+use handle::{
+    bounds, change, copy, create, destroy, input, output, read, read_to, sink, stopping_sink,
+};
+use space::Space;
+
+use crate::HolePolicy;
 
 pub use convert::{
-    MMAP_EXIST, MMAP_HINT_EXACT, MMAP_HINT_ROUND_DOWN, MMAP_HINT_UPWARDS, MMAP_NO_LIMIT,
-    MMAP_OFFSETS_LINEAR, MMAP_OFFSETS_VERBATIM, MMAP_PLACE_BEST_HIGHEST, MMAP_PLACE_BEST_LOWEST,
-    MMAP_PLACE_DEFAULT, MMAP_PLACE_HIGHEST, MMAP_PLACE_LOWEST, MMAP_PLACE_NEAREST,
-    MMAP_PLACE_RANDOM, MMAP_STOPPED, MMapError, MMapInfo, MMapOptions, MMapRegion, MMapTotals,
+    MMAP_EXIST, MMAP_HINT_EXACT, MMAP_HINT_ROUND_DOWN, MMAP_HINT_UPWARDS, MMAP_HOLES_REFUSE,
+    MMAP_HOLES_SKIP, MMAP_HOLES_STOP, MMAP_NO_LIMIT, MMAP_OFFSETS_LINEAR, MMAP_OFFSETS_VERBATIM,
+    MMAP_PLACE_BEST_HIGHEST, MMAP_PLACE_BEST_LOWEST, MMAP_PLACE_DEFAULT, MMAP_PLACE_HIGHEST,
+    MMAP_PLACE_LOWEST, MMAP_PLACE_NEAREST, MMAP_PLACE_RANDOM, MMAP_STOPPED, MMapError, MMapInfo,
+    MMapMapping, MMapOptions, MMapRegion, MMapSegment, MMapTotals,
 };
-pub use handle::{MMapAddrSpace, MMapStopFn, MMapUpdateFn};
+pub use data::MMapDataFns;
+pub use handle::{MMapAddrSpace, MMapChangeFn, MMapSegmentFn, MMapStopFn, MMapUpdateFn};
+pub use mappings::{
+    mmap_extend, mmap_map_any2, mmap_map_at2, mmap_map_fixed_noreplace2, mmap_mapped_bytes_in,
+    mmap_next_segment, mmap_protect2, mmap_query_segment, mmap_relocate, mmap_unmap_non_original2,
+    mmap_unmap2, mmap_update,
+};
 
 /// An empty space of the whole pages in a range; null if there is none.
 #[unsafe(no_mangle)]
@@ -76,7 +91,11 @@ pub unsafe extern "C" fn mmap_map_any(
 ) -> usize {
     let info = MMapInfo::new(prot, flags, fd, offset);
     // SAFETY: the caller's promises.
-    unsafe { change(mm, NO_ADDRESS, |space| space.map_any(hint, len, info)) }
+    unsafe {
+        change(mm, NO_ADDRESS, |space| {
+            space.map_any(hint, len, space.mapping(info))
+        })
+    }
 }
 
 /// Maps at an address, replacing what is there.
@@ -97,7 +116,7 @@ pub unsafe extern "C" fn mmap_map_at(
     unsafe {
         let sink = sink(ufn, udata);
         change(mm, NO_ADDRESS, |space| {
-            let mapped = space.map_at(addr, len, info, sink);
+            let mapped = space.map_at(addr, len, space.mapping(info), sink);
             mapped.map_or(NO_ADDRESS, |()| addr)
         })
     }
@@ -147,7 +166,9 @@ pub unsafe extern "C" fn mmap_protect(
         let sink = sink(ufn, udata);
         let refused = MMapError::Inval;
         change(mm, refused, |space| {
-            space.protect(addr, len, prot, sink).into()
+            space
+                .protect(addr, len, prot, HolePolicy::Skip, sink)
+                .into()
         })
     }
 }
@@ -273,7 +294,7 @@ pub unsafe extern "C" fn mmap_map_fixed_noreplace(
     // SAFETY: the caller's promises.
     unsafe {
         change(mm, refused, |space| {
-            space.map_fixed_noreplace(addr, len, info)
+            space.map_fixed_noreplace(addr, len, space.mapping(info))
         })
     }
 }
@@ -294,7 +315,7 @@ pub unsafe extern "C" fn mmap_map_any_with(
     unsafe {
         let options = input(options);
         change(mm, NO_ADDRESS, |space| {
-            space.map_any_with(len, info, options)
+            space.map_any_with(len, space.mapping(info), options)
         })
     }
 }
@@ -367,7 +388,7 @@ pub unsafe extern "C" fn mmap_totals(mm: *const MMapAddrSpace, totals: *mut MMap
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mmap_copy(mm: *const MMapAddrSpace) -> *mut MMapAddrSpace {
     // SAFETY: the caller's promises.
-    create(unsafe { read(mm, None, Space::copy) })
+    unsafe { copy(mm) }
 }
 
 /// [`mmap_map_at`] that its callback can stop.
@@ -389,7 +410,7 @@ pub unsafe extern "C" fn mmap_map_at_until(
     unsafe {
         let sink = stopping_sink(ufn, udata);
         change(mm, refused, |space| {
-            told(space.map_at(addr, len, info, sink))
+            told(space.map_at(addr, len, space.mapping(info), sink))
         })
     }
 }
@@ -426,7 +447,7 @@ pub unsafe extern "C" fn mmap_protect_until(
     unsafe {
         let sink = stopping_sink(ufn, udata);
         change(mm, refused, |space| {
-            told(space.protect(addr, len, prot, sink))
+            told(space.protect(addr, len, prot, HolePolicy::Skip, sink))
         })
     }
 }

@@ -71,6 +71,7 @@ static void null_spaces(void) {
   struct MMapInfo info;
   struct MMapRegion region;
   struct MMapTotals totals;
+  struct MMapMapping mapping = {0};
   uintptr_t bad = 1;
   mmap_destroy(NULL);
   mmap_reset(NULL);
@@ -103,6 +104,15 @@ static void null_spaces(void) {
   CHECK_EQ(mmap_unmap_until(NULL, base, PAGE, stop_at, &log), MMAP_INVAL);
   CHECK_EQ(mmap_protect_until(NULL, base, PAGE, 3, stop_at, &log), MMAP_INVAL);
   CHECK_EQ(mmap_unmap_non_original_until(NULL, stop_at, &log), MMAP_INVAL);
+  CHECK_EQ(mmap_map_any2(NULL, PAGE, &mapping, NULL), NONE);
+  CHECK_EQ(mmap_map_at2(NULL, base, PAGE, &mapping, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_map_fixed_noreplace2(NULL, base, PAGE, &mapping), MMAP_INVAL);
+  CHECK_EQ(mmap_unmap2(NULL, base, PAGE, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_protect2(NULL, base, PAGE, 1, 0, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_unmap_non_original2(NULL, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_update(NULL, base, PAGE, 0, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_relocate(NULL, base, PAGE, base + PAGE, false, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_extend(NULL, base, PAGE, &bad), MMAP_INVAL);
   CHECK_EQ(log.count, 0);
 }
 

@@ -54,6 +54,12 @@ int __wrap_posix_memalign(void **pointer, size_t align, size_t size) {
   return denied() ? 12 /* ENOMEM */ : __real_posix_memalign(pointer, align, size);
 }
 
+/* How often data is held. */
+static long held;
+static void copy(uint64_t data) { (void)data, held++; }
+static void release(uint64_t data) { (void)data, held--; }
+static const struct MMapDataFns counted = {copy, release};
+
 /* All regions, without a limit. */
 static size_t snapshot(const struct MMapAddrSpace *mm, struct MMapRegion *out) {
   size_t count = 0;
@@ -74,12 +80,29 @@ static void count_calls(uintptr_t start, size_t len, struct MMapInfo info,
   ++*(int *)udata;
 }
 
+static int count_segments(const struct MMapSegment *region, void *udata) {
+  (void)region;
+  ++*(int *)udata;
+  return 0;
+}
+
+static int other_data(const struct MMapSegment *region,
+                      struct MMapMapping *mapping, void *udata) {
+  mapping->data = region->start;
+  mapping->data_fns = &counted;
+  ++*(int *)udata;
+  return 0;
+}
+
 /* A call by number; whether it succeeded, or else returned its error value. */
 static bool call(int which, struct MMapAddrSpace *mm, uintptr_t addr,
                  int *calls) {
   enum MMapError error = MMAP_NOMEM;
+  struct MMapMapping mapping = {0};
   uintptr_t mapped;
   int code;
+  mapping.data = addr;
+  mapping.data_fns = &counted;
   switch (which) {
   case 0:
     mapped = mmap_map_any(mm, 0, PAGE, 1, (int)(addr / PAGE), -1, 0);
@@ -98,6 +121,18 @@ static bool call(int which, struct MMapAddrSpace *mm, uintptr_t addr,
   case 4:
     mapped = mmap_map_any_with(mm, PAGE, 1, (int)(addr / PAGE), -1, 0, NULL);
     return mapped != NONE;
+  case 5:
+    code = mmap_map_at2(mm, addr, PAGE, &mapping, count_segments, calls);
+    CHECK(code == MMAP_OK || code == MMAP_NOMEM);
+    return code == MMAP_OK;
+  case 6:
+    code = mmap_update(mm, addr, PAGE, MMAP_HOLES_SKIP, other_data, calls);
+    CHECK(code == MMAP_OK || code == MMAP_NOMEM);
+    return code == MMAP_OK;
+  case 7:
+    code = mmap_relocate(mm, addr, PAGE, addr + 2 * PAGE, true, count_segments, calls);
+    CHECK(code == MMAP_OK || code == MMAP_NOMEM);
+    return code == MMAP_OK;
   default:
     code = mmap_map_fixed_noreplace(mm, addr, PAGE, 10, 0, -1, 0);
     CHECK(code == MMAP_OK || code == MMAP_NOMEM);
@@ -112,6 +147,7 @@ static long each_allocation(int which, struct MMapAddrSpace *mm,
                             uintptr_t addr) {
   for (long nth = 0;; nth++) {
     size_t count = snapshot(mm, before);
+    long before_held = held;
     int calls = 0;
     bool succeeded;
     CHECK(nth < 100);
@@ -123,6 +159,7 @@ static long each_allocation(int which, struct MMapAddrSpace *mm,
     if (succeeded)
       return nth;
     CHECK_EQ(calls, 0);
+    CHECK_EQ(held, before_held);
     CHECK_EQ(snapshot(mm, after), count);
     for (size_t i = 0; i < count; i++)
       CHECK(same_region(&before[i], &after[i]));
@@ -158,18 +195,19 @@ static void creation(void) {
  * call a hundred times: in their middles, which need room for the rest, or in
  * the gaps. */
 static void growth(void) {
-  for (int which = 0; which < 6; which++) {
+  for (int which = 0; which < 9; which++) {
     struct MMapAddrSpace *mm = mmap_create(0, 8 * REGIONS * PAGE, PAGE);
     long failures = 0;
     for (uintptr_t i = 0; i < REGIONS; i++)
       CHECK_EQ(mmap_map_at(mm, 8 * i * PAGE, 6 * PAGE, 3, 0, -1, 0, NULL, NULL),
                8 * i * PAGE);
     for (uintptr_t i = 0; i < 100; i++) {
-      uintptr_t addr = (8 * i + (which == 5 ? 6 : 3)) * PAGE;
+      uintptr_t addr = (8 * i + (which == 8 ? 6 : 3)) * PAGE;
       failures += each_allocation(which, mm, addr);
     }
     CHECK(failures > 0);
     mmap_destroy(mm);
+    CHECK_EQ(held, 0);
   }
 }
 

@@ -18,7 +18,17 @@ static void never(uintptr_t start, size_t len, struct MMapInfo info,
   CHECK_EQ(start, NONE);
 }
 
+/* The same for an update. */
+static int keep(const struct MMapSegment *region, struct MMapMapping *mapping,
+                void *udata) {
+  (void)mapping, (void)udata;
+  CHECK_EQ(region->start, NONE);
+  return 0;
+}
+
 static void everything_is_refused(struct MMapAddrSpace *mm, uintptr_t addr) {
+  struct MMapMapping mapping = {0};
+  struct MMapSegment segment;
   struct MMapInfo info;
   struct MMapRegion region;
   struct MMapTotals totals;
@@ -54,6 +64,18 @@ static void everything_is_refused(struct MMapAddrSpace *mm, uintptr_t addr) {
   CHECK_EQ(mmap_unmap_until(mm, addr, PAGE, NULL, NULL), MMAP_INVAL);
   CHECK_EQ(mmap_protect_until(mm, addr, PAGE, 7, NULL, NULL), MMAP_INVAL);
   CHECK_EQ(mmap_unmap_non_original_until(mm, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_map_any2(mm, PAGE, &mapping, NULL), NONE);
+  CHECK_EQ(mmap_map_at2(mm, addr, PAGE, &mapping, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_map_fixed_noreplace2(mm, base, PAGE, &mapping), MMAP_INVAL);
+  CHECK_EQ(mmap_unmap2(mm, addr, PAGE, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_protect2(mm, addr, PAGE, 1, 0, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_unmap_non_original2(mm, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_update(mm, addr, PAGE, 0, keep, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_relocate(mm, base, PAGE, base + PAGE, false, NULL, NULL), MMAP_INVAL);
+  CHECK_EQ(mmap_extend(mm, addr, PAGE, NULL), MMAP_INVAL);
+  CHECK(!mmap_query_segment(mm, addr, &segment));
+  CHECK(!mmap_next_segment(mm, 0, UINTPTR_MAX, NULL, &segment));
+  CHECK_EQ(mmap_mapped_bytes_in(mm, 0, UINTPTR_MAX), 0);
 }
 
 static void enter(uintptr_t start, size_t len, struct MMapInfo info,

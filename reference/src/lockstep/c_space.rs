@@ -9,7 +9,8 @@
     reason = "the functions of a C interface; no pointer leaves this file"
 )]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
@@ -19,9 +20,13 @@ use gaptree::capi::{
     self, MMAP_EXIST, MMAP_HINT_EXACT, MMAP_HINT_ROUND_DOWN, MMAP_HINT_UPWARDS,
     MMAP_OFFSETS_LINEAR, MMAP_PLACE_BEST_HIGHEST, MMAP_PLACE_BEST_LOWEST, MMAP_PLACE_DEFAULT,
     MMAP_PLACE_HIGHEST, MMAP_PLACE_LOWEST, MMAP_PLACE_NEAREST, MMAP_PLACE_RANDOM, MMAP_STOPPED,
-    MMapAddrSpace, MMapError, MMapInfo, MMapOptions, MMapRegion, MMapTotals,
+    MMapAddrSpace, MMapDataFns, MMapError, MMapInfo, MMapMapping, MMapOptions, MMapRegion,
+    MMapSegment, MMapTotals,
 };
-use gaptree::{Guard, HintRule, MapOptions, Mapping, OffsetRule, Order, Placement, Prot, Region};
+use gaptree::{
+    Guard, HintRule, HolePolicy, MapOptions, OffsetRule, Order, Placement, Prot, Source,
+    SpaceSegment,
+};
 
 /// `(uintptr_t)-1`.
 const NO_ADDRESS: usize = usize::MAX;
@@ -32,6 +37,8 @@ pub(super) enum Failure {
     Invalid,
     NoMemory,
     Exists,
+    /// C is not told.
+    Unsaid,
 }
 
 /// What a call returns that has nothing to say but how it went.
@@ -47,26 +54,45 @@ pub(super) struct CSpace {
     entered: Cell<bool>,
 }
 
+/// A region of a space with data.
+type Region = gaptree::Region<u64>;
+/// A mapping with data.
+type Mapping = gaptree::Mapping<u64>;
+
+/// By which functions a call is made that reports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum How {
+    /// Those of libmmap.
+    Plain,
+    /// Those whose callback can stop them.
+    Until,
+    /// Those that report all of a mapping.
+    Whole,
+}
+
+/// What a sink of the tests says: where it stops.
+pub(super) type Said = ControlFlow<usize>;
+
 /// What a callback is given.
-struct Report<'a> {
+struct Question<'a> {
     space: &'a CSpace,
-    sink: &'a mut dyn FnMut(Region),
+    sink: &'a mut dyn FnMut(Region) -> Said,
+    said: Said,
+}
+
+impl Question<'_> {
+    /// Asks the sink; what C is told. Any number but 0 stops.
+    fn ask(&mut self, region: Region) -> c_int {
+        self.space.call_back(region.addr);
+        self.said = (self.sink)(region);
+        let at = self.said.break_value();
+        at.map_or(0, |at| if at % 2 == 0 { 1 } else { c_int::MIN })
+    }
 }
 
 extern "C-unwind" fn report(start: usize, len: usize, info: MMapInfo, udata: *mut c_void) {
-    // SAFETY: `CSpace::reporting` passes a report that outlives the call, and
-    // one callback runs at a time.
-    let report = unsafe { &mut *udata.cast::<Report<'_>>() };
-    report.space.call_back(start as u64);
-    let region = MMapRegion { start, len, info };
-    (report.sink)(report.space.region(region));
-}
-
-/// What a callback that can stop is given.
-struct Question<'a> {
-    space: &'a CSpace,
-    sink: &'a mut dyn FnMut(Region) -> ControlFlow<usize>,
-    said: ControlFlow<usize>,
+    let code = question(start, len, info, udata);
+    assert_eq!(code, 0, "this callback cannot stop");
 }
 
 extern "C-unwind" fn question(
@@ -78,14 +104,122 @@ extern "C-unwind" fn question(
     // SAFETY: `CSpace::asking` passes a question that outlives the call, and one
     // callback runs at a time.
     let question = unsafe { &mut *udata.cast::<Question<'_>>() };
-    question.space.call_back(start as u64);
-    let region = MMapRegion { start, len, info };
-    question.said = (question.sink)(question.space.region(region));
-    // Any number but 0 stops.
-    question
-        .said
-        .break_value()
-        .map_or(0, |at| if at % 2 == 0 { 1 } else { c_int::MIN })
+    let region = question.space.region(MMapRegion { start, len, info });
+    question.ask(region)
+}
+
+extern "C-unwind" fn whole_question(region: *const MMapSegment, udata: *mut c_void) -> c_int {
+    // SAFETY: as in `question`; the library passes a segment that outlives the call.
+    let (question, segment) = unsafe { (&mut *udata.cast::<Question<'_>>(), *region) };
+    question.ask(region_of(&segment).expect("a region"))
+}
+
+/// What the callback of an update is given.
+struct Change<'a> {
+    space: &'a CSpace,
+    change: &'a mut dyn FnMut(Region, &mut Mapping) -> Said,
+    said: Said,
+}
+
+extern "C-unwind" fn change(
+    region: *const MMapSegment,
+    mapping: *mut MMapMapping,
+    udata: *mut c_void,
+) -> c_int {
+    // SAFETY: as in `whole_question`.
+    let (to, segment, mapping) =
+        unsafe { (&mut *udata.cast::<Change<'_>>(), *region, &mut *mapping) };
+    let region = region_of(&segment).expect("a region");
+    to.space.call_back(region.addr);
+    let mut changed = mapping_of(mapping);
+    assert_eq!(changed, region.mapping, "the mapping of the region");
+    to.said = (to.change)(region, &mut changed);
+    *mapping = c_mapping(&changed);
+    to.said.break_value().map_or(0, |_| -1)
+}
+
+thread_local! {
+    /// How often spaces of this thread have each number whose copies are counted, less
+    /// how often they should.
+    static HELD: RefCell<BTreeMap<u64, i64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+extern "C-unwind" fn copy_data(data: u64) {
+    HELD.with_borrow_mut(|held| *held.entry(data).or_default() += 1);
+}
+
+extern "C-unwind" fn release_data(data: u64) {
+    HELD.with_borrow_mut(|held| *held.entry(data).or_default() -= 1);
+}
+
+static COUNTED: MMapDataFns = MMapDataFns {
+    copy: Some(copy_data),
+    release: Some(release_data),
+};
+
+/// All of a mapping, for C. Copies of odd data are counted.
+fn c_mapping(mapping: &Mapping) -> MMapMapping {
+    let data = mapping.data;
+    MMapMapping {
+        prot: mapping.prot.0.cast_signed(),
+        flags: mapping.flags.cast_signed(),
+        fd: mapping.fd,
+        offset: mapping.offset.cast_signed(),
+        data,
+        data_fns: if data % 2 == 1 {
+            &raw const COUNTED
+        } else {
+            ptr::null()
+        },
+        guard: mapping.guard,
+        linear: if mapping.offset_rule == OffsetRule::Linear {
+            255
+        } else {
+            0
+        },
+        original: mapping.original.into(),
+        sealed: mapping.sealed.into(),
+    }
+}
+
+/// All of a mapping, as C is told.
+fn mapping_of(mapping: &MMapMapping) -> Mapping {
+    let rule = if mapping.linear == 0 {
+        OffsetRule::Verbatim
+    } else {
+        OffsetRule::Linear
+    };
+    Mapping {
+        prot: Prot(mapping.prot.cast_unsigned()),
+        flags: mapping.flags.cast_unsigned(),
+        fd: mapping.fd,
+        offset: mapping.offset.cast_unsigned(),
+        offset_rule: rule,
+        original: mapping.original == 1,
+        sealed: mapping.sealed == 1,
+        guard: mapping.guard,
+        data: mapping.data,
+    }
+}
+
+/// The region that a segment is, unless it is a gap.
+fn region_of(segment: &MMapSegment) -> Option<Region> {
+    segment.mapped.then(|| Region {
+        addr: segment.start as u64,
+        len: segment.len as u64,
+        mapping: mapping_of(&segment.mapping),
+    })
+}
+
+/// A region, or a gap, as C is told.
+fn segment_of(segment: &MMapSegment) -> SpaceSegment<u64> {
+    match region_of(segment) {
+        Some(region) => SpaceSegment::Region(region),
+        None => SpaceSegment::Gap {
+            addr: segment.start as u64,
+            len: segment.len as u64,
+        },
+    }
 }
 
 /// A number of C's; all of them have 64 bits where this is used.
@@ -120,6 +254,23 @@ fn numbers(placement: Option<Placement>) -> (c_int, u64) {
         Some(Placement::Nearest(addr)) => (MMAP_PLACE_NEAREST, addr),
         Some(Placement::Best(Order::Lowest)) => (MMAP_PLACE_BEST_LOWEST, 0),
         Some(Placement::Best(Order::Highest)) => (MMAP_PLACE_BEST_HIGHEST, 0),
+    }
+}
+
+/// What a call has that its callback stopped, or not, and that returned `code`.
+fn ended(said: Said, code: Result<c_int, Failure>) -> Result<Said, Failure> {
+    if said.is_break() {
+        assert_eq!(code, Ok(MMAP_STOPPED), "it was stopped");
+        return Ok(said);
+    }
+    code.and_then(outcome).map(|()| said)
+}
+
+fn c_holes(holes: HolePolicy) -> c_int {
+    match holes {
+        HolePolicy::Skip => capi::MMAP_HOLES_SKIP,
+        HolePolicy::StopAtHole => capi::MMAP_HOLES_STOP,
+        HolePolicy::RequireMapped => capi::MMAP_HOLES_REFUSE,
     }
 }
 
@@ -161,6 +312,7 @@ impl CSpace {
             // SAFETY: null or live.
             unsafe { capi::mmap_set_offsets(mm, MMAP_OFFSETS_LINEAR) };
         }
+        HELD.with_borrow_mut(BTreeMap::clear);
         (!mm.is_null()).then_some(Self {
             mm,
             linear,
@@ -168,7 +320,7 @@ impl CSpace {
         })
     }
 
-    /// The mapping that C makes when it is asked for this one.
+    /// The mapping that C makes when it is asked for this one by separate arguments.
     pub(super) fn mapping(&self, mapping: Mapping) -> Mapping {
         let offset_rule = if self.linear && mapping.fd >= 0 {
             OffsetRule::Linear
@@ -178,14 +330,27 @@ impl CSpace {
         Mapping {
             offset_rule,
             original: false,
+            data: 0,
             ..mapping
+        }
+    }
+
+    /// A mapping as the functions show it that do not show all of it: without guard,
+    /// seal and data, and the offset as a number.
+    pub(super) fn shown(&self, mapping: Mapping) -> Mapping {
+        Mapping {
+            original: mapping.original,
+            sealed: false,
+            guard: 0,
+            ..self.mapping(mapping)
         }
     }
 
     fn region(&self, region: MMapRegion) -> Region {
         let MMapRegion { start, len, info } = region;
         let (prot, flags) = (Prot(info.prot.cast_unsigned()), info.flags.cast_unsigned());
-        let mapping = Mapping::file(prot, flags, info.fd, info.offset.cast_unsigned());
+        let offset = info.offset.cast_unsigned();
+        let mapping = gaptree::Mapping::file(prot, flags, info.fd, offset).with_data(0);
         let mapping = Mapping {
             original: info.original,
             ..self.mapping(mapping)
@@ -209,7 +374,7 @@ impl CSpace {
         unsafe { capi::mmap_destroy(self.mm) };
         self.reset();
         self.mark_original();
-        let mapping = Mapping::anonymous(Prot::NONE, 0);
+        let mapping = gaptree::Mapping::anonymous(Prot::NONE, 0).with_data(0);
         let entered = self.map_any(None, 1, &mapping).is_some()
             || self.query_page(addr).is_some()
             || self.first_region(0).is_some()
@@ -219,91 +384,172 @@ impl CSpace {
             || self.seal(addr, 1).is_ok()
             || self.check_access(addr, 1, Prot::NONE).is_ok()
             || self.totals().is_some()
+            || self.query_segment(addr).is_some()
+            || !self.segments(0, u64::MAX).is_empty()
+            || self.mapped_bytes_in(0, u64::MAX) != 0
+            || self.extend(addr, 1).is_ok()
             || self.copies();
         self.entered.set(self.entered.get() || entered);
     }
 
-    /// Runs a call with the arguments for its callback.
-    fn reporting<T>(
-        &self,
-        sink: &mut dyn FnMut(Region),
-        call: impl FnOnce(capi::MMapUpdateFn, *mut c_void) -> T,
-    ) -> T {
-        let mut to = Report { space: self, sink };
-        call(Some(report), ptr::from_mut(&mut to).cast())
-    }
-
-    /// Runs a call with the arguments for a callback that can stop it, and checks that
-    /// it says so.
+    /// Runs a call with the data for its callback, and checks that it says so if that
+    /// stops it.
     fn asking(
         &self,
-        sink: &mut dyn FnMut(Region) -> ControlFlow<usize>,
-        call: impl FnOnce(capi::MMapStopFn, *mut c_void) -> c_int,
-    ) -> Result<ControlFlow<usize>, Failure> {
+        sink: &mut dyn FnMut(Region) -> Said,
+        call: impl FnOnce(*mut c_void) -> Result<c_int, Failure>,
+    ) -> Result<Said, Failure> {
         let mut to = Question {
             space: self,
             sink,
-            said: ControlFlow::Continue(()),
+            said: Said::Continue(()),
         };
-        let code = call(Some(question), ptr::from_mut(&mut to).cast());
-        if to.said.is_break() {
-            assert_eq!(code, MMAP_STOPPED, "it was stopped");
-            return Ok(to.said);
-        }
-        outcome(code).map(|()| to.said)
+        let code = call(ptr::from_mut(&mut to).cast());
+        ended(to.said, code)
     }
 
-    pub(super) fn map_at_until(
+    pub(super) fn map_at(
         &self,
+        how: How,
         addr: u64,
         len: u64,
         mapping: &Mapping,
-        sink: &mut dyn FnMut(Region) -> ControlFlow<usize>,
-    ) -> Result<ControlFlow<usize>, Failure> {
-        let (addr, len) = (narrow(addr), narrow(len));
-        let (prot, flags, fd, offset) = self.parts(mapping);
-        self.asking(sink, |ufn, udata| {
+        sink: &mut dyn FnMut(Region) -> Said,
+    ) -> Result<Said, Failure> {
+        let (mm, addr, len) = (self.mm, narrow(addr), narrow(len));
+        let whole = c_mapping(mapping);
+        self.asking(sink, |udata| {
+            if how == How::Whole {
+                let (mapping, ufn) = (&raw const whole, Some(whole_question as _));
+                // SAFETY: as above.
+                return Ok(unsafe { capi::mmap_map_at2(mm, addr, len, mapping, ufn, udata) });
+            }
+            let (prot, flags, fd, offset) = self.parts(mapping);
+            if how == How::Until {
+                let ufn = Some(question as _);
+                // SAFETY: as above.
+                return Ok(unsafe {
+                    capi::mmap_map_at_until(mm, addr, len, prot, flags, fd, offset, ufn, udata)
+                });
+            }
+            let ufn = Some(report as _);
             // SAFETY: as above.
-            unsafe {
-                capi::mmap_map_at_until(self.mm, addr, len, prot, flags, fd, offset, ufn, udata)
+            let mapped =
+                unsafe { capi::mmap_map_at(mm, addr, len, prot, flags, fd, offset, ufn, udata) };
+            match mapped {
+                NO_ADDRESS => Err(Failure::Unsaid),
+                mapped => {
+                    assert_eq!(mapped, addr, "where it maps");
+                    Ok(0)
+                }
             }
         })
     }
 
-    pub(super) fn unmap_until(
+    pub(super) fn unmap(
         &self,
+        how: How,
         addr: u64,
         len: u64,
-        sink: &mut dyn FnMut(Region) -> ControlFlow<usize>,
-    ) -> Result<ControlFlow<usize>, Failure> {
-        self.asking(sink, |ufn, udata| {
-            // SAFETY: as above.
-            unsafe { capi::mmap_unmap_until(self.mm, narrow(addr), narrow(len), ufn, udata) }
+        sink: &mut dyn FnMut(Region) -> Said,
+    ) -> Result<Said, Failure> {
+        let (mm, addr, len) = (self.mm, narrow(addr), narrow(len));
+        // SAFETY: as above.
+        self.asking(sink, |udata| unsafe {
+            Ok(match how {
+                How::Plain => capi::mmap_unmap(mm, addr, len, Some(report), udata) as c_int,
+                How::Until => capi::mmap_unmap_until(mm, addr, len, Some(question), udata),
+                How::Whole => capi::mmap_unmap2(mm, addr, len, Some(whole_question), udata),
+            })
         })
     }
 
-    pub(super) fn protect_until(
+    /// Only the whole call is told what to do with holes.
+    pub(super) fn protect(
         &self,
-        addr: u64,
-        len: u64,
+        how: How,
+        (addr, len): (u64, u64),
         prot: Prot,
-        sink: &mut dyn FnMut(Region) -> ControlFlow<usize>,
-    ) -> Result<ControlFlow<usize>, Failure> {
-        let (addr, len, prot) = (narrow(addr), narrow(len), prot.0.cast_signed());
-        self.asking(sink, |ufn, udata| {
-            // SAFETY: as above.
-            unsafe { capi::mmap_protect_until(self.mm, addr, len, prot, ufn, udata) }
+        holes: HolePolicy,
+        sink: &mut dyn FnMut(Region) -> Said,
+    ) -> Result<Said, Failure> {
+        let (mm, addr, len) = (self.mm, narrow(addr), narrow(len));
+        let (prot, holes) = (prot.0.cast_signed(), c_holes(holes));
+        // SAFETY: as above.
+        self.asking(sink, |udata| unsafe {
+            Ok(match how {
+                How::Plain => capi::mmap_protect(mm, addr, len, prot, Some(report), udata) as c_int,
+                How::Until => capi::mmap_protect_until(mm, addr, len, prot, Some(question), udata),
+                How::Whole => {
+                    let ufn = Some(whole_question as _);
+                    capi::mmap_protect2(mm, addr, len, prot, holes, ufn, udata)
+                }
+            })
         })
     }
 
-    pub(super) fn unmap_non_original_until(
+    pub(super) fn unmap_non_original(
         &self,
-        sink: &mut dyn FnMut(Region) -> ControlFlow<usize>,
-    ) -> Result<ControlFlow<usize>, Failure> {
-        self.asking(sink, |ufn, udata| {
-            // SAFETY: as above.
-            unsafe { capi::mmap_unmap_non_original_until(self.mm, ufn, udata) }
+        how: How,
+        sink: &mut dyn FnMut(Region) -> Said,
+    ) -> Result<Said, Failure> {
+        let mm = self.mm;
+        // SAFETY: as above.
+        self.asking(sink, |udata| unsafe {
+            Ok(match how {
+                How::Plain => {
+                    capi::mmap_unmap_non_original(mm, Some(report), udata);
+                    0
+                }
+                How::Until => capi::mmap_unmap_non_original_until(mm, Some(question), udata),
+                How::Whole => capi::mmap_unmap_non_original2(mm, Some(whole_question), udata),
+            })
         })
+    }
+
+    pub(super) fn relocate(
+        &self,
+        from: u64,
+        len: u64,
+        to: u64,
+        source: Source,
+        sink: &mut dyn FnMut(Region) -> Said,
+    ) -> Result<Said, Failure> {
+        let (from, len, to) = (narrow(from), narrow(len), narrow(to));
+        let keep = source == Source::Keep;
+        self.asking(sink, |udata| {
+            let ufn = Some(whole_question as _);
+            // SAFETY: as above.
+            Ok(unsafe { capi::mmap_relocate(self.mm, from, len, to, keep, ufn, udata) })
+        })
+    }
+
+    pub(super) fn update(
+        &self,
+        addr: u64,
+        len: u64,
+        holes: HolePolicy,
+        with: &mut dyn FnMut(Region, &mut Mapping) -> Said,
+    ) -> Result<Said, Failure> {
+        let mut to = Change {
+            space: self,
+            change: with,
+            said: Said::Continue(()),
+        };
+        let (addr, len, holes) = (narrow(addr), narrow(len), c_holes(holes));
+        let udata = ptr::from_mut(&mut to).cast();
+        // SAFETY: as above.
+        let code = unsafe { capi::mmap_update(self.mm, addr, len, holes, Some(change), udata) };
+        ended(to.said, Ok(code))
+    }
+
+    pub(super) fn extend(&self, addr: u64, by: u64) -> Result<u64, Failure> {
+        let mut mapped_at = NO_ADDRESS;
+        // SAFETY: as above.
+        let code =
+            unsafe { capi::mmap_extend(self.mm, narrow(addr), narrow(by), &raw mut mapped_at) };
+        assert_eq!(code == 0, mapped_at != NO_ADDRESS, "it says where");
+        outcome(code).map(|()| mapped_at as u64)
     }
 
     /// A copy in place of this one, whose original is destroyed.
@@ -391,27 +637,22 @@ impl CSpace {
         })
     }
 
+    pub(super) fn map_any_whole(
+        &self,
+        len: u64,
+        mapping: &Mapping,
+        options: &MapOptions,
+    ) -> Option<u64> {
+        let (mapping, options) = (c_mapping(mapping), c_options(options));
+        let (mapping, options) = (&raw const mapping, &raw const options);
+        // SAFETY: as above.
+        address(unsafe { capi::mmap_map_any2(self.mm, narrow(len), mapping, options) })
+    }
+
     pub(super) fn find_free(&self, len: u64, options: &MapOptions) -> Option<u64> {
         let (len, options) = (narrow(len), c_options(options));
         // SAFETY: as above.
         address(unsafe { capi::mmap_find_free(self.mm, len, &raw const options) })
-    }
-
-    pub(super) fn map_at(
-        &self,
-        addr: u64,
-        len: u64,
-        mapping: &Mapping,
-        sink: &mut dyn FnMut(Region),
-    ) -> Option<u64> {
-        let (addr, len) = (narrow(addr), narrow(len));
-        let (prot, flags, fd, offset) = self.parts(mapping);
-        self.reporting(sink, |ufn, udata| {
-            // SAFETY: as above.
-            address(unsafe {
-                capi::mmap_map_at(self.mm, addr, len, prot, flags, fd, offset, ufn, udata)
-            })
-        })
     }
 
     pub(super) fn map_fixed_noreplace(&self, addr: u64, len: u64, mapping: &Mapping) -> Outcome {
@@ -423,39 +664,20 @@ impl CSpace {
         })
     }
 
-    pub(super) fn unmap(&self, addr: u64, len: u64, sink: &mut dyn FnMut(Region)) -> Outcome {
-        self.reporting(sink, |ufn, udata| {
-            // SAFETY: as above.
-            let code = unsafe { capi::mmap_unmap(self.mm, narrow(addr), narrow(len), ufn, udata) };
-            outcome(code as c_int)
-        })
-    }
-
-    pub(super) fn protect(
+    pub(super) fn map_fixed_noreplace_whole(
         &self,
         addr: u64,
         len: u64,
-        prot: Prot,
-        sink: &mut dyn FnMut(Region),
+        mapping: &Mapping,
     ) -> Outcome {
-        let (addr, len, prot) = (narrow(addr), narrow(len), prot.0.cast_signed());
-        self.reporting(sink, |ufn, udata| {
-            // SAFETY: as above.
-            let code = unsafe { capi::mmap_protect(self.mm, addr, len, prot, ufn, udata) };
-            outcome(code as c_int)
-        })
+        let (addr, len, mapping) = (narrow(addr), narrow(len), c_mapping(mapping));
+        // SAFETY: as above.
+        outcome(unsafe { capi::mmap_map_fixed_noreplace2(self.mm, addr, len, &raw const mapping) })
     }
 
     pub(super) fn mark_original(&self) {
         // SAFETY: as above.
         unsafe { capi::mmap_mark_original(self.mm) }
-    }
-
-    pub(super) fn unmap_non_original(&self, sink: &mut dyn FnMut(Region)) {
-        self.reporting(sink, |ufn, udata| {
-            // SAFETY: as above.
-            unsafe { capi::mmap_unmap_non_original(self.mm, ufn, udata) }
-        });
     }
 
     pub(super) fn reset(&self) {
@@ -497,6 +719,37 @@ impl CSpace {
         std::iter::successors(self.next_region(None), next).collect()
     }
 
+    /// The region or the gap around an address.
+    pub(super) fn query_segment(&self, addr: u64) -> Option<SpaceSegment<u64>> {
+        // SAFETY: as above.
+        let call = |out| unsafe { capi::mmap_query_segment(self.mm, narrow(addr), out) };
+        written(call).as_ref().map(segment_of)
+    }
+
+    /// All segments of a range, from one to the next.
+    pub(super) fn segments(&self, addr: u64, len: u64) -> Vec<SpaceSegment<u64>> {
+        let (addr, len) = (narrow(addr), narrow(len));
+        let next = |after: *const MMapSegment| {
+            // SAFETY: as above.
+            written(|out| unsafe { capi::mmap_next_segment(self.mm, addr, len, after, out) })
+        };
+        let segments = std::iter::successors(next(ptr::null()), |last| next(last));
+        segments.map(|segment| segment_of(&segment)).collect()
+    }
+
+    pub(super) fn mapped_bytes_in(&self, addr: u64, len: u64) -> u64 {
+        // SAFETY: as above.
+        unsafe { capi::mmap_mapped_bytes_in(self.mm, narrow(addr), narrow(len)) as u64 }
+    }
+
+    /// How often spaces of this thread have each number that is counted.
+    pub(super) fn held() -> BTreeMap<u64, i64> {
+        HELD.with_borrow(|held| {
+            let had = held.iter().filter(|&(_, &count)| count != 0);
+            had.map(|(&data, &count)| (data, count)).collect()
+        })
+    }
+
     pub(super) fn check_access(&self, addr: u64, len: u64, prot: Prot) -> Result<(), u64> {
         let (addr, len, prot) = (narrow(addr), narrow(len), prot.0.cast_signed());
         let mut bad = 0;
@@ -524,6 +777,13 @@ impl CSpace {
 impl Drop for CSpace {
     fn drop(&mut self) {
         // SAFETY: live, and gone after this.
-        unsafe { capi::mmap_destroy(self.mm) }
+        unsafe { capi::mmap_destroy(self.mm) };
+        if !std::thread::panicking() {
+            assert_eq!(
+                Self::held(),
+                BTreeMap::new(),
+                "data of a space that is gone"
+            );
+        }
     }
 }

@@ -1,24 +1,30 @@
 //! Lockstep of the C interface and [`ReferenceSpace`].
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 
-use gaptree::{HolePolicy, MapOptions, Mapping, OffsetRule, Placement, Region, SpaceError};
+use gaptree::{HolePolicy, MapOptions, OffsetRule, Placement, SpaceError, SpaceSegment};
 
-use super::c_space::{CSpace, Failure, Outcome};
+use super::c_space::{CSpace, Failure, How, Outcome, Said};
 use super::driver::{Lockstep, Mismatch, Reported, Say, Stop, collect, same};
 use crate::ReferenceSpace;
-use crate::ops::{Call, SpaceOp, SpaceShape};
+use crate::ops::{Call, Sample, SpaceOp, SpaceShape};
+
+/// A mapping with data.
+type Mapping = gaptree::Mapping<u64>;
+/// A region with data.
+type Region = gaptree::Region<u64>;
 
 /// A space behind the C interface and its oracle.
 pub(super) struct CapiLockstep {
     subject: CSpace,
-    oracle: ReferenceSpace,
+    oracle: ReferenceSpace<u64>,
 }
 
-/// What C is told of a result.
-fn told<T>(result: Result<T, SpaceError>) -> Outcome {
-    result.map(drop).map_err(|error| match error {
+/// What C is told of a failure.
+fn failure(error: SpaceError) -> Failure {
+    match error {
         SpaceError::Exists => Failure::Exists,
         SpaceError::NoFreeRange
         | SpaceError::NotMapped
@@ -26,39 +32,64 @@ fn told<T>(result: Result<T, SpaceError>) -> Outcome {
         | SpaceError::ByteLimit
         | SpaceError::OutOfMemory => Failure::NoMemory,
         _ => Failure::Invalid,
-    })
+    }
 }
 
-/// What C is told of a call whose callback may have panicked. If it has, C is
-/// told that the call was not valid, and nothing else.
-fn told_unless_stopped((regions, result): Reported<Region, SpaceError>) -> (Vec<Region>, Outcome) {
-    (regions, result.map_or(Err(Failure::Invalid), told))
+/// What C is told of a result.
+fn told<T>(result: Result<T, SpaceError>) -> Outcome {
+    result.map(drop).map_err(failure)
 }
 
-/// What C is told of a call whose callback can stop it.
-fn in_c(reported: Reported<Region, SpaceError>) -> Reported<Region, Failure> {
-    let (regions, result) = reported;
-    let failure = |error| told(Err::<(), _>(error)).expect_err("an error");
-    (regions, result.map(|result| result.map_err(failure)))
+/// By which functions a call is made. Only libmmap's have a callback that cannot stop
+/// them, and panics instead.
+fn how(call: Call) -> How {
+    match call {
+        Call { fallible: true, .. } => How::Whole,
+        Call { can_stop: true, .. } => How::Until,
+        _ => How::Plain,
+    }
 }
 
-/// A region as C is shown it: without its guard and its seal.
-fn shown(region: Region) -> Region {
-    let mapping = Mapping {
-        guard: 0,
-        sealed: false,
-        ..region.mapping
+/// What an operation reported and returned, of the oracle.
+type Expected = Reported<Region, SpaceError>;
+
+/// What C is told of a call that reports: if its callback panics, that the call was not
+/// valid, and nothing else.
+fn in_c((regions, result): Expected) -> Reported<Region, Failure> {
+    let result = result.map(|result| result.map_err(failure));
+    (regions, result.or(Some(Err(Failure::Invalid))))
+}
+
+/// Runs a call of the oracle with a sink of the type that the library gives it.
+macro_rules! expected {
+    ($how:expr, $call:expr, |$sink:ident| $operation:expr) => {
+        if $how == How::Plain {
+            collect::<_, _, ()>($call, |$sink| $operation)
+        } else {
+            collect::<_, _, Said>($call, |$sink| $operation)
+        }
     };
-    Region { mapping, ..region }
 }
 
-/// What the oracle reports, as C is shown it.
-fn expected_of<E, F: Say>(
+/// Runs a call of C's, of which no panic comes out.
+fn got(
+    how: How,
     call: Call,
-    operation: impl FnOnce(&mut dyn FnMut(Region) -> F) -> Result<F, E>,
-) -> Reported<Region, E> {
-    let (regions, result) = collect(call, operation);
-    (regions.into_iter().map(shown).collect(), result)
+    operation: impl FnOnce(&mut dyn FnMut(Region) -> Said) -> Result<Said, Failure>,
+) -> Reported<Region, Failure> {
+    let mut regions = Vec::new();
+    let result = operation(&mut |region| {
+        regions.push(region);
+        let index = regions.len() - 1;
+        if how != How::Plain {
+            return Say::at(call, index);
+        }
+        if call.stop == Some(index) {
+            resume_unwind(Box::new(Stop));
+        }
+        ControlFlow::Continue(())
+    });
+    (regions, Some(result.map(Say::stopped_at)))
 }
 
 /// What C can ask for: a hint of 0 is none, a window of no bytes is all.
@@ -88,18 +119,42 @@ impl CapiLockstep {
         }
     }
 
+    /// What the functions report of a region that are called in this way.
+    fn shown(&self, how: How, region: Region) -> Region {
+        let mapping = match how {
+            How::Whole => region.mapping,
+            _ => self.subject.shown(region.mapping),
+        };
+        Region { mapping, ..region }
+    }
+
+    /// The same of all regions that are reported.
+    fn all_shown(&self, how: How, (regions, result): Expected) -> Expected {
+        let regions = regions.into_iter();
+        let regions = regions.map(|region| self.shown(how, region)).collect();
+        (regions, result)
+    }
+
+    /// The mapping that a call makes, if it is all told or by separate arguments.
+    fn asked(&self, mapping: gaptree::Mapping<u8>, how: How) -> Mapping {
+        let mapping = mapping.with_data(u64::of(mapping.data));
+        match how {
+            How::Whole => mapping,
+            _ => self.subject.mapping(mapping),
+        }
+    }
+
     /// Checks the address of a placement and follows it.
     fn follow(
         &mut self,
         len: u64,
-        mapping: Mapping<u8>,
+        mapping: Mapping,
         options: &MapOptions,
         map: impl FnOnce(&CSpace) -> Option<u64>,
     ) -> Result<(), Mismatch> {
         self.find(len, options)?;
         let promised = self.subject.find_free(len, options);
         let got = map(&self.subject);
-        let mapping = self.subject.mapping(mapping.with_data(()));
         let expected = promised.filter(|&addr| {
             let mapped = self.oracle.map_fixed_noreplace(addr, len, mapping);
             mapped.is_ok() // or beyond a limit
@@ -128,7 +183,12 @@ impl CapiLockstep {
         match *op {
             SpaceOp::FindFree { len, options } => self.find(len, &askable(&options)),
             SpaceOp::Query(addr) => {
-                let region = oracle.query(addr).map(shown);
+                let region = oracle.query(addr);
+                let segment = region
+                    .map(SpaceSegment::Region)
+                    .or_else(|| self.gap_at(addr));
+                same("segment", segment, subject.query_segment(addr))?;
+                let region = region.map(|region| self.shown(How::Plain, region));
                 same("region", region, subject.query_region(addr))?;
                 let page = region.map(|region| self.page_of(&region, addr));
                 same("page", page, subject.query_page(addr))
@@ -141,53 +201,72 @@ impl CapiLockstep {
             }
             SpaceOp::RegionsIn { addr, .. } => {
                 let ends_above = |region: &Region| region.addr + (region.len - 1) >= addr;
-                let expected = oracle.regions().into_iter().find(ends_above).map(shown);
+                let region = oracle.regions().into_iter().find(ends_above);
+                let expected = region.map(|region| self.shown(How::Plain, region));
                 same("first region above", expected, subject.first_region(addr))
+            }
+            SpaceOp::Segments { addr, len, .. } => {
+                let expected = oracle.segments(addr, len);
+                same("segments", expected, subject.segments(addr, len))
+            }
+            SpaceOp::MappedBytesIn { addr, len } => {
+                let expected = oracle.mapped_bytes_in(addr, len);
+                same("bytes", expected, subject.mapped_bytes_in(addr, len))
             }
             _ => Ok(()),
         }
+    }
+
+    fn gap_at(&self, addr: u64) -> Option<SpaceSegment<u64>> {
+        let (addr, len) = self.oracle.gap_at(addr)?;
+        Some(SpaceSegment::Gap { addr, len })
     }
 
     /// The mapping of the page around an address of a region.
     fn page_of(&self, region: &Region, addr: u64) -> Mapping {
         let distance = (addr - region.addr) / self.oracle.page_size() * self.oracle.page_size();
-        let mut mapping = region.mapping;
+        let mut mapping = self.oracle.query(addr).expect("it is mapped").mapping;
         if mapping.offset_rule == OffsetRule::Linear {
             mapping.offset = mapping.offset.wrapping_add(distance);
         }
-        mapping
+        self.subject.shown(mapping)
     }
 
     /// Applies an operation that places.
     fn place(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
-        match *op {
+        let (len, mapping, options) = match *op {
             SpaceOp::MapAny { hint, len, mapping } => {
-                let options = askable(&MapOptions {
+                let options = MapOptions {
                     hint,
                     ..MapOptions::default()
-                });
-                self.follow(len, mapping, &options, |subject| {
-                    subject.map_any(options.hint, len, &mapping.with_data(()))
-                })
+                };
+                (len, mapping, options)
             }
             SpaceOp::MapAnyWith {
                 len,
                 mapping,
                 options,
-            } => {
-                let options = askable(&options);
-                self.follow(len, mapping, &options, |subject| {
-                    subject.map_any_with(len, &mapping.with_data(()), &options)
-                })
-            }
-            _ => Ok(()),
-        }
+            } => (len, mapping, options),
+            _ => return Ok(()),
+        };
+        let options = askable(&options);
+        // What separate arguments cannot say is said by the whole mapping.
+        let whole = mapping.data != 0 || mapping.original;
+        let how = if whole { How::Whole } else { How::Plain };
+        let mapping = self.asked(mapping, how);
+        self.follow(len, mapping, &options, |subject| match *op {
+            _ if whole => subject.map_any_whole(len, &mapping, &options),
+            SpaceOp::MapAny { .. } => subject.map_any(options.hint, len, &mapping),
+            _ => subject.map_any_with(len, &mapping, &options),
+        })
     }
 
-    /// Applies an operation whose callback can stop it.
-    fn change_until(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
-        type Asked = ControlFlow<usize>;
-        let Self { subject, oracle } = self;
+    /// Applies an operation on a range that reports, or maps one.
+    #[expect(
+        clippy::unit_arg,
+        reason = "what a sink says is `()` in one of two expansions"
+    )]
+    fn edit(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
         match *op {
             SpaceOp::MapAt {
                 addr,
@@ -195,37 +274,119 @@ impl CapiLockstep {
                 mapping,
                 call,
             } => {
-                let mapping = subject.mapping(mapping.with_data(()));
-                let expected =
-                    expected_of::<_, Asked>(call, |sink| oracle.map_at(addr, len, mapping, sink));
-                let got = collect(call, |sink| subject.map_at_until(addr, len, &mapping, sink));
-                same("reported", in_c(expected), got)
+                let how = how(call);
+                let mapping = self.asked(mapping, how);
+                let Self { subject, oracle } = self;
+                let expected = expected!(how, call, |sink| oracle.map_at(addr, len, mapping, sink));
+                let got = got(how, call, |sink| {
+                    subject.map_at(how, addr, len, &mapping, sink)
+                });
+                let (regions, mut result) = in_c(self.all_shown(how, expected));
+                if how == How::Plain {
+                    // It returns no address, and does not say why.
+                    result = result.map(|result| result.map_err(|_| Failure::Unsaid));
+                }
+                same("reported", (regions, result), got)
+            }
+            SpaceOp::MapFixedNoreplace { addr, len, mapping } => {
+                let whole = mapping.data != 0 || mapping.original;
+                let how = if whole { How::Whole } else { How::Plain };
+                let mapping = self.asked(mapping, how);
+                let expected = told(self.oracle.map_fixed_noreplace(addr, len, mapping));
+                let got = if whole {
+                    self.subject.map_fixed_noreplace_whole(addr, len, &mapping)
+                } else {
+                    self.subject.map_fixed_noreplace(addr, len, &mapping)
+                };
+                same("result", expected, got)
             }
             SpaceOp::Unmap { addr, len, call } => {
-                let expected = expected_of::<_, Asked>(call, |sink| oracle.unmap(addr, len, sink));
-                let got = collect(call, |sink| subject.unmap_until(addr, len, sink));
-                same("reported", in_c(expected), got)
+                let how = how(call);
+                let Self { subject, oracle } = self;
+                let expected = expected!(how, call, |sink| oracle.unmap(addr, len, sink));
+                let got = got(how, call, |sink| subject.unmap(how, addr, len, sink));
+                same("reported", in_c(self.all_shown(how, expected)), got)
             }
+            SpaceOp::UnmapNonOriginal(call) => {
+                let how = how(call);
+                let Self { subject, oracle } = self;
+                let expected = expected!(how, call, |sink| Ok(oracle.unmap_non_original(sink)));
+                let got = got(how, call, |sink| subject.unmap_non_original(how, sink));
+                let (regions, mut result) = in_c(self.all_shown(how, expected));
+                if how == How::Plain {
+                    result = Some(Ok(None)); // it returns nothing
+                }
+                same("reported", (regions, result), got)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Applies an operation that changes what is mapped, in place or to another.
+    fn change(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
+        let Self { subject, oracle } = self;
+        match *op {
             SpaceOp::Protect {
                 addr,
                 len,
                 prot,
+                holes,
                 call,
-                ..
             } => {
-                let skip = HolePolicy::Skip;
-                let expected = expected_of::<_, Asked>(call, |sink| {
-                    oracle.protect(addr, len, prot, skip, sink)
+                let how = how(call);
+                let holes = if how == How::Whole {
+                    holes
+                } else {
+                    HolePolicy::Skip
+                };
+                let expected = expected!(how, call, |sink| oracle
+                    .protect(addr, len, prot, holes, sink));
+                let got = got(how, call, |sink| {
+                    subject.protect(how, (addr, len), prot, holes, sink)
                 });
-                let got = collect(call, |sink| subject.protect_until(addr, len, prot, sink));
+                same("reported", in_c(self.all_shown(how, expected)), got)
+            }
+            SpaceOp::Update {
+                addr,
+                len,
+                holes,
+                change,
+                call,
+            } => {
+                let how = How::Whole;
+                let data = change.data();
+                let expected = expected!(how, call, |sink| {
+                    oracle.update(addr, len, holes, |region, mapping| {
+                        change.apply(mapping, &data);
+                        sink(region)
+                    })
+                });
+                let got = got(how, call, |sink| {
+                    subject.update(addr, len, holes, &mut |region, mapping| {
+                        change.apply(mapping, &data);
+                        sink(region)
+                    })
+                });
                 same("reported", in_c(expected), got)
             }
-            SpaceOp::UnmapNonOriginal(call) => {
-                let expected = expected_of::<SpaceError, Asked>(call, |sink| {
-                    Ok(oracle.unmap_non_original(sink))
+            SpaceOp::Relocate {
+                from,
+                len,
+                to,
+                source,
+                call,
+            } => {
+                let how = How::Whole;
+                let expected = expected!(how, call, |sink| oracle
+                    .relocate(from, len, to, source, sink));
+                let got = got(how, call, |sink| {
+                    subject.relocate(from, len, to, source, sink)
                 });
-                let got = collect(call, |sink| subject.unmap_non_original_until(sink));
                 same("reported", in_c(expected), got)
+            }
+            SpaceOp::Extend { addr, by } => {
+                let expected = oracle.extend(addr, by).map_err(failure);
+                same("address", expected, subject.extend(addr, by))
             }
             _ => Ok(()),
         }
@@ -235,6 +396,14 @@ impl CapiLockstep {
     fn change_all(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
         let Self { subject, oracle } = self;
         match *op {
+            SpaceOp::SetPlacement(placement) => {
+                oracle.set_placement(placement);
+                if let Placement::Random(seed) = placement {
+                    subject.enable_aslr(seed);
+                } else {
+                    same("result", Ok(()), subject.set_placement(placement))?;
+                }
+            }
             SpaceOp::SetLimits { regions, bytes } => {
                 oracle.set_region_limit(regions);
                 oracle.set_byte_limit(bytes);
@@ -269,85 +438,6 @@ impl CapiLockstep {
         }
         Ok(())
     }
-
-    /// Applies any other operation that may change something.
-    fn change(&mut self, op: &SpaceOp) -> Result<(), Mismatch> {
-        let Self { subject, oracle } = self;
-        match *op {
-            SpaceOp::SetPlacement(placement) => {
-                oracle.set_placement(placement);
-                if let Placement::Random(seed) = placement {
-                    subject.enable_aslr(seed);
-                } else {
-                    same("result", Ok(()), subject.set_placement(placement))?;
-                }
-            }
-            SpaceOp::MapAt {
-                addr,
-                len,
-                mapping,
-                call,
-            } => {
-                let mapping = subject.mapping(mapping.with_data(()));
-                let expected =
-                    expected_of::<_, ()>(call, |sink| oracle.map_at(addr, len, mapping, sink));
-                let (regions, result) = told_unless_stopped(expected);
-                let got = collected(call.stop, |sink| subject.map_at(addr, len, &mapping, sink));
-                let expected = (regions, result.is_ok().then_some(addr));
-                same("reported", expected, got)?;
-            }
-            SpaceOp::MapFixedNoreplace { addr, len, mapping } => {
-                let mapping = subject.mapping(mapping.with_data(()));
-                let expected = told(oracle.map_fixed_noreplace(addr, len, mapping));
-                let got = subject.map_fixed_noreplace(addr, len, &mapping);
-                same("result", expected, got)?;
-            }
-            SpaceOp::Unmap { addr, len, call } => {
-                let expected = expected_of::<_, ()>(call, |sink| oracle.unmap(addr, len, sink));
-                let got = collected(call.stop, |sink| subject.unmap(addr, len, sink));
-                same("reported", told_unless_stopped(expected), got)?;
-            }
-            SpaceOp::Protect {
-                addr,
-                len,
-                prot,
-                call,
-                ..
-            } => {
-                let skip = HolePolicy::Skip;
-                let expected =
-                    expected_of::<_, ()>(call, |sink| oracle.protect(addr, len, prot, skip, sink));
-                let got = collected(call.stop, |sink| subject.protect(addr, len, prot, sink));
-                same("reported", told_unless_stopped(expected), got)?;
-            }
-            SpaceOp::UnmapNonOriginal(call) => {
-                let (expected, _) = expected_of::<SpaceError, ()>(call, |sink| {
-                    oracle.unmap_non_original(sink);
-                    Ok(())
-                });
-                let (got, ()) = collected(call.stop, |sink| subject.unmap_non_original(sink));
-                same("reported", expected, got)?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// The regions that a call reports, and what it returns; the callback panics at
-/// the region of index `stop`.
-fn collected<T>(
-    stop: Option<usize>,
-    call: impl FnOnce(&mut dyn FnMut(Region)) -> T,
-) -> (Vec<Region>, T) {
-    let mut regions = Vec::new();
-    let result = call(&mut |region| {
-        regions.push(region);
-        if stop == Some(regions.len() - 1) {
-            resume_unwind(Box::new(Stop));
-        }
-    });
-    (regions, result)
 }
 
 impl Lockstep for CapiLockstep {
@@ -357,23 +447,14 @@ impl Lockstep for CapiLockstep {
         self.ask(op)?;
         self.place(op)?;
         self.change_all(op)?;
-        match op {
-            SpaceOp::MapAt { call, .. }
-            | SpaceOp::Unmap { call, .. }
-            | SpaceOp::Protect { call, .. }
-            | SpaceOp::UnmapNonOriginal(call)
-                if call.can_stop =>
-            {
-                self.change_until(op)
-            }
-            _ => self.change(op),
-        }
+        self.edit(op)?;
+        self.change(op)
     }
 
     fn compare(&self) -> Result<(), Mismatch> {
         let Self { subject, oracle } = self;
         let totals = subject.totals().expect("a space that is not busy");
-        let regions: Vec<Region> = oracle.regions().into_iter().map(shown).collect();
+        let regions = oracle.regions();
         same("start", oracle.start(), totals.start as u64)?;
         same("size", oracle.size(), totals.len as u64)?;
         same("page size", oracle.page_size(), totals.pagesize as u64)?;
@@ -381,6 +462,21 @@ impl Lockstep for CapiLockstep {
         same("mapped bytes", oracle.mapped_bytes(), totals.mapped as u64)?;
         let largest_gap = totals.largest_gap as u64;
         same("largest gap", oracle.largest_gap(), largest_gap)?;
+        let mut held = BTreeMap::new();
+        for region in &regions {
+            if region.mapping.data % 2 == 1 {
+                *held.entry(region.mapping.data).or_default() += 1;
+            }
+        }
+        same("how often data is held", held, CSpace::held())?;
+        let segments = oracle.segments(oracle.start(), oracle.size());
+        same(
+            "segments",
+            segments,
+            subject.segments(oracle.start(), oracle.size()),
+        )?;
+        let shown = |region| self.shown(How::Plain, region);
+        let regions: Vec<Region> = regions.into_iter().map(shown).collect();
         same("regions", regions, subject.regions())?;
         same("entered from a callback", false, subject.was_entered())
     }

@@ -23,6 +23,17 @@ impl Sample for u8 {
     }
 }
 
+/// A value of 64 bits, as C has them: of them not only the low ones differ.
+impl Sample for u64 {
+    fn of(number: u8) -> Self {
+        Self::from(number) * 0x0100_0000_0000_0001
+    }
+
+    fn number(&self) -> u8 {
+        *self as u8
+    }
+}
+
 /// A value that owns memory: a leak or a double drop of it shows.
 impl Sample for Box<u8> {
     fn of(number: u8) -> Self {
