@@ -51,6 +51,7 @@ mod key;
 mod ordinal;
 mod query;
 mod range_map;
+mod relocate;
 mod run;
 mod simd;
 mod sorted_vec;
@@ -61,7 +62,7 @@ mod value;
 
 pub use addr_space::{
     AddrSpace, Guard, HintRule, HolePolicy, MapOptions, Mapping, OffsetRule, Page, PageMapping,
-    Pieces, Placement, Prot, Region, Regions, Segments, Source, SpaceError, SpaceSegment,
+    Pieces, Placement, Prot, Region, Regions, Segments, SpaceError, SpaceSegment,
 };
 pub use alloc_error::AllocError;
 pub use btree::{BTreeStore, Entries as BTreeEntries};
@@ -69,6 +70,7 @@ pub use flow::Flow;
 pub use key::Key;
 pub use query::{GapQuery, Order};
 pub use range_map::{IntoEntries, RangeMap};
+pub use relocate::{RelocateError, Source};
 pub use sorted_vec::{Entries as SortedVecEntries, SortedVecStore};
 pub use store::{Gaps, RangeStore, Segment};
 

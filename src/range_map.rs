@@ -14,6 +14,8 @@ use crate::flow::Flow;
 use crate::guard::ScopeGuard;
 use crate::key::Key;
 use crate::query::GapQuery;
+use crate::relocate::{RelocateError, Source, overlap, relocated, target};
+use crate::span::is_empty;
 use crate::store::{Gaps, RangeStore, Segment};
 
 /// A map from disjoint ranges of integers to values that keeps adjacent equal
@@ -278,6 +280,54 @@ impl<K: Key, V: Clone + PartialEq, S: RangeStore<K, V>> RangeMap<K, V, S> {
     /// ```
     pub fn update<F: Flow>(&mut self, range: Range<K>, f: impl FnMut(Range<K>, &mut V) -> F) -> F {
         self.store.update(range, f)
+    }
+
+    /// Moves what is in the keys of `from` to as many keys from `to` on: entries clipped
+    /// to the range, and the gaps between them. What was at the target is replaced and
+    /// handed to `sink`, as [`remove_with`](Self::remove_with) does; what is moved is not
+    /// reported. With [`Source::Keep`] it stays at `from` as well. An empty `from` moves
+    /// nothing.
+    ///
+    /// All or nothing as to memory: it is obtained before the first report. If the sink
+    /// stops or panics, the target is removed as far as `remove_with` would have, and
+    /// nothing has moved.
+    ///
+    /// Copies the store: O(n), and its memory twice until the call returns.
+    ///
+    /// # Errors
+    /// [`Overlap`](RelocateError::Overlap), [`PastMax`](RelocateError::PastMax),
+    /// [`OutOfMemory`](RelocateError::OutOfMemory).
+    ///
+    /// ```
+    /// use gaptree::{RangeMap, RelocateError, Source};
+    ///
+    /// let mut map = RangeMap::from([(0..4_u8, 'a'), (6..9, 'b'), (20..30, 'c')]);
+    /// map.relocate(2..8, 20, Source::Remove, |range, old| assert_eq!((range, old), (20..26, 'c')))?;
+    /// assert_eq!(map, RangeMap::from([(0..2, 'a'), (8..9, 'b'), (20..22, 'a'), (24..26, 'b'), (26..30, 'c')]));
+    /// assert_eq!(map.relocate(0..10, 250, Source::Keep, |_, _| ()), Err(RelocateError::PastMax));
+    /// # Ok::<(), RelocateError>(())
+    /// ```
+    pub fn relocate<F: Flow>(
+        &mut self,
+        from: Range<K>,
+        to: K,
+        source: Source,
+        sink: impl FnMut(Range<K>, V) -> F,
+    ) -> Result<F, RelocateError> {
+        if is_empty(&from) {
+            return Ok(F::GO_ON);
+        }
+        let to = target(&from, to).ok_or(RelocateError::PastMax)?;
+        if overlap(&from, &to) {
+            return Err(RelocateError::Overlap);
+        }
+        let value = |value: &V, _, _| value.clone();
+        let store = relocated(&self.store, &from, &to, source, value)?;
+        let said = self.store.try_remove_with(to, sink)?;
+        if !said.stops() {
+            self.store = store;
+        }
+        Ok(said)
     }
 
     /// Keeps the entries for which `f` returns true, with the values that it

@@ -12,7 +12,8 @@ use std::ops::Range;
 
 use gaptree::{
     AddrSpace, AllocError, BTreeStore, GapQuery, Guard, MapOptions, Mapping, Order, Page,
-    PageMapping, Placement, Prot, RangeMap, RangeStore, Region, SortedVecStore, SpaceError,
+    PageMapping, Placement, Prot, RangeMap, RangeStore, Region, RelocateError, SortedVecStore,
+    Source, SpaceError,
 };
 
 thread_local! {
@@ -432,6 +433,67 @@ fn space_calls<S: RangeStore<Page, PageMapping>>() -> Vec<(&'static str, SpaceCa
     ]
 }
 
+fn space_moves<S: RangeStore<Page, PageMapping>>() -> Vec<(&'static str, SpaceCall<S>)> {
+    vec![
+        ("relocate", |s, regions| {
+            s.relocate(0x1000, 0x4000, 0x9000, Source::Remove, |region| {
+                regions.push(region)
+            })
+        }),
+        ("relocate that keeps", |s, regions| {
+            let go_on = |region| -> Result<(), ()> {
+                regions.push(region);
+                Ok(())
+            };
+            s.relocate(0x1000, 0x1000, 0x9000, Source::Keep, go_on)
+                .map(drop)
+        }),
+        ("extend", |s, _| match s.extend(0x1000, 0x1000) {
+            Err(SpaceError::NotMapped) => Ok(()), // nothing is
+            extended => extended.map(drop),
+        }),
+        ("seal", |s, _| match s.seal(0x1000, 0x1000) {
+            Err(SpaceError::NotMapped) => Ok(()),
+            sealed => sealed,
+        }),
+    ]
+}
+
+/// A map is moved as a whole, or not at all.
+fn moves_of_a_map<S: RangeStore<u64, u8>>() {
+    let mut points = 0;
+    for entries in [0, 1, 3, 8, 9, 33, 100, 512] {
+        let mut original = RangeMap::<u64, u8, S>::with_engine();
+        original.extend((0..entries).map(|n| (10 * n..10 * n + 3, (n % 2) as u8)));
+        for source in [Source::Keep, Source::Remove] {
+            for point in 0.. {
+                let mut map = original.clone();
+                let mut pieces = Pieces::new();
+                let (result, failed) = failing_at(point, || {
+                    let sink = |piece, value| pieces.push((piece, value));
+                    map.relocate(1..42, 61, source, sink)
+                });
+                map.check();
+                if !failed {
+                    assert_eq!(result, Ok(()));
+                    break;
+                }
+                let refused = matches!(result, Err(RelocateError::OutOfMemory(_)));
+                assert!(refused && map == original && pieces.items.is_empty());
+                points += 1;
+            }
+        }
+    }
+    assert!(points > 10, "only {points} allocations failed");
+}
+
+#[test]
+fn maps_are_moved_whole_or_not_at_all() {
+    moves_of_a_map::<SortedVecStore<u64, u8>>();
+    moves_of_a_map::<BTreeStore<u64, u8, 3, 3>>();
+    moves_of_a_map::<BTreeStore<u64, u8>>();
+}
+
 /// A space with regions of three pages, each after a free page but the first.
 fn filled_space<S: RangeStore<Page, PageMapping>>(regions: u64) -> AddrSpace<(), S> {
     let mut space = AddrSpace::with_engine(0, 0x100_0000, 0x1000).expect("a space");
@@ -447,7 +509,7 @@ fn filled_space<S: RangeStore<Page, PageMapping>>(regions: u64) -> AddrSpace<(),
 fn fail_in_every_call<S: RangeStore<Page, PageMapping>>() {
     let mut points = 0;
     for regions in [0, 1, 3, 4, 8, 9, 27, 32, 64, 300] {
-        for (name, call) in space_calls::<S>() {
+        for (name, call) in space_calls::<S>().into_iter().chain(space_moves()) {
             for point in 0.. {
                 let what = format!("{name}, {regions} regions, allocation {point} fails");
                 let mut space: AddrSpace<(), S> = filled_space(regions);
@@ -479,6 +541,31 @@ fn a_space_on_a_tree_survives_failed_allocations() {
 #[test]
 fn a_space_on_a_sorted_vector_survives_failed_allocations() {
     fail_in_every_call::<SortedVecStore<Page, PageMapping>>();
+}
+
+/// A range is reserved, or there was no memory for that; what placement can use is no
+/// reason to fail.
+#[test]
+fn reserving_without_memory() {
+    let (mut errors, mut walks) = (0, 0);
+    for point in 0.. {
+        let mut space = filled_space::<BTreeStore<Page, PageMapping, 4, 4>>(64);
+        let (result, asked) = failing_at(point, || space.reserve(0xff_f000, 0x1000));
+        space.check();
+        let reserved = space.reserved().count();
+        match result {
+            Ok(()) => assert_eq!(reserved, 1),
+            Err(error) => assert_eq!((error, reserved), (SpaceError::OutOfMemory, 0)),
+        }
+        if !asked {
+            break;
+        }
+        errors += u32::from(result.is_err());
+        walks += u32::from(result.is_ok());
+        let free = space.find_free(0x1000, &MapOptions::default());
+        assert_eq!(free, Ok(0x3000));
+    }
+    assert!(errors > 0 && walks > 0, "{errors} errors, {walks} walks");
 }
 
 /// No call fails for lack of memory for what placement can use; without it, placements

@@ -24,8 +24,13 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// A guard is not mapped, listed or counted, and a gap that it is in is as long as
     /// before. A call with a fixed address may map there, as on Linux. Where two regions
     /// share a gap, each keeps its end of it free; behind the next region a guard ends.
-    /// A guard of Linux's stack is `Guard::below(256 * 4096)`. A new region itself can be
-    /// put near others; [`MapOptions::margin`](crate::MapOptions::margin) keeps it away.
+    /// A new region itself can be put near others;
+    /// [`MapOptions::margin`](crate::MapOptions::margin) keeps it away.
+    ///
+    /// A guard of Linux's stack is `Guard::below(256 * 4096)`. Linux takes the same hints
+    /// and, in its legacy layout, the same places. Where it searches downwards, it goes on
+    /// below all 256 pages once it has met such a gap, also where other memory is mapped
+    /// among them, and so passes over free ranges that no guard covers here.
     ///
     /// With a guard or a [reserved](Self::reserve) range, what placement can use is kept
     /// in a store of its own: placements stay O(log n), but each call that changes

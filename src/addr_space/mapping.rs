@@ -550,16 +550,6 @@ pub struct MapOptions {
     pub placement: Option<Placement>,
 }
 
-/// What becomes of the range from which
-/// [`AddrSpace::relocate`](crate::AddrSpace::relocate) moves.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Source {
-    /// It stays mapped as it was (`MREMAP_DONTUNMAP`).
-    Keep,
-    /// It is unmapped.
-    Remove,
-}
-
 /// What [`AddrSpace::protect`](crate::AddrSpace::protect) does about pages of
 /// the range that are not mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]

@@ -23,7 +23,7 @@ mod views;
 pub use error::SpaceError;
 pub use mapping::{
     Guard, HintRule, HolePolicy, MapOptions, Mapping, OffsetRule, PageMapping, Placement, Prot,
-    Region, Source,
+    Region,
 };
 pub use page::Page;
 pub use space::AddrSpace;

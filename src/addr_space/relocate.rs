@@ -1,17 +1,12 @@
 //! Moving and growing what is mapped: the bookkeeping of `mremap`.
 
-use core::ops::Range;
-
 use super::error::SpaceError;
-use super::mapping::{PageMapping, Region, Source};
+use super::mapping::{PageMapping, Region};
 use super::page::Page;
 use super::space::AddrSpace;
-use crate::alloc_error::AllocError;
 use crate::flow::Flow;
-use crate::key::Key;
-use crate::span::common;
+use crate::relocate::{Source, overlap, relocated};
 use crate::store::RangeStore;
-use crate::u62::U62;
 
 impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> {
     /// Moves what is mapped in `len` bytes at `from` to `to`: regions with their data,
@@ -58,7 +53,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             self.check_shut(&target)?;
             self.check_sealed(&pages)?;
         }
-        if pages.start < target.end && target.start < pages.end {
+        if overlap(&pages, &target) {
             return Err(SpaceError::Overlap);
         }
         let kept = self.mapped - self.pages_mapped_in(&target);
@@ -67,7 +62,10 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             Source::Remove => 0,
         };
         self.check_pages(kept + moved)?;
-        let store = self.relocated(&pages, &target, source)?;
+        let addr = |page| self.geometry.addr(page);
+        let store = relocated(&self.store, &pages, &target, source, |value, from, to| {
+            PageMapping::new(value.clone().at(addr(from)), addr(to))
+        })?;
         self.check_regions(store.len())?;
         // The new store needs nothing any more; reports are those of an unmapping here.
         let relocate = |space: &mut Self| {
@@ -82,32 +80,6 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
             return self.mended(pages, |space| space.mended(target.clone(), relocate));
         }
         relocate(self)
-    }
-
-    /// The store after a move.
-    fn relocated(
-        &self,
-        pages: &Range<Page>,
-        target: &Range<Page>,
-        source: Source,
-    ) -> Result<S, AllocError> {
-        let there = |page: Page| {
-            let number = page.number() - pages.start.number() + target.start.number();
-            Page::from_ordinal(U62(number))
-        };
-        let mut store = self.store.try_clone()?;
-        store.try_remove_with(target.clone(), |_, value| drop(value))?;
-        for (entry, value) in self.store.overlapping(pages.clone()) {
-            let piece = common(&entry, pages);
-            let range = there(piece.start)..there(piece.end);
-            let mapping = value.clone().at(self.geometry.addr(piece.start));
-            let value = PageMapping::new(mapping, self.geometry.addr(range.start));
-            store.try_insert(range, value)?;
-        }
-        if source == Source::Remove {
-            store.try_remove_with(pages.clone(), |_, value| drop(value))?;
-        }
-        Ok(store)
     }
 
     /// Maps `by` bytes, rounded up, behind the region around `addr` as the region is

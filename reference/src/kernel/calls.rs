@@ -5,7 +5,11 @@ use std::fmt;
 use fastrand::Rng;
 
 use super::sys::{self, Answer, EINVAL, PAGE};
-use super::window::{PAGES, Window};
+use super::window::Window;
+
+/// How many bytes below a stack Linux keeps free, as long as nothing is mapped there:
+/// its `stack_guard_gap`.
+pub(super) const STACK_GAP: u64 = 256 * PAGE;
 
 /// Where a new mapping goes. All addresses of calls are distances in bytes from
 /// the start of the window, so that a seed means the same in every process.
@@ -22,6 +26,8 @@ pub(super) enum Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
     Anonymous,
+    /// Anonymous memory that grows downwards: a stack.
+    Stack,
     File {
         file: usize,
         offset: u64,
@@ -75,13 +81,22 @@ pub(super) struct Calls {
     random: Rng,
     /// Of a hundred calls, how many map.
     mapping: u32,
+    /// Pages of the window.
+    pages: u64,
+    /// Whether some mappings are stacks.
+    stacks: bool,
+    /// Where the last stack was put that was given an address.
+    stack: u64,
 }
 
 impl Calls {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, pages: u64, stacks: bool) -> Self {
         Self {
             random: Rng::with_seed(seed),
             mapping: 50,
+            pages,
+            stacks,
+            stack: 0,
         }
     }
 
@@ -94,12 +109,14 @@ impl Calls {
             return self.map();
         }
         let (at, len) = self.range();
+        // With stacks the window is empty more often, so that they have room.
+        let all = if self.stacks { 6 } else { 1 };
         match self.random.u32(..100) {
-            0 => Call::Unmap {
+            sort if sort < all => Call::Unmap {
                 at: 0,
-                len: PAGES * PAGE,
+                len: self.pages * PAGE,
             },
-            1..50 => Call::Unmap { at, len },
+            0..50 => Call::Unmap { at, len },
             50..80 => Call::Protect {
                 at,
                 len,
@@ -112,17 +129,18 @@ impl Calls {
     fn map(&mut self) -> Call {
         let (at, range_len) = self.range();
         let (place, len) = match self.random.u32(..100) {
-            0..45 => (Place::Anywhere, self.len(PAGES + 2)),
+            0..45 => (Place::Anywhere, self.len(self.pages + 2)),
             45..60 => {
-                // Two pages more on each side: memory that is never free.
-                let page = self.random.u64(..PAGES + 4).wrapping_sub(2);
-                let at = page.wrapping_mul(PAGE).wrapping_add(self.slack());
-                (Place::Near(at), self.len(PAGES))
+                let len = self.len(self.pages);
+                (Place::Near(self.hint(len)), len)
             }
             60..85 => (Place::Fixed(at), range_len),
             _ => (Place::NoReplace(at), range_len),
         };
         let (prot, source) = (self.prot(), self.source(at & !(PAGE - 1)));
+        if matches!((source, place), (Source::Stack, Place::Fixed(_))) {
+            self.stack = at & !(PAGE - 1);
+        }
         Call::Map {
             place,
             len,
@@ -131,9 +149,22 @@ impl Calls {
         }
     }
 
+    /// Anywhere, with two pages more on each side: memory that is never free. With
+    /// stacks, often where a mapping of this length just keeps away from one, or not.
+    fn hint(&mut self, len: u64) -> u64 {
+        if self.stacks && self.random.bool() {
+            let away = STACK_GAP + len.next_multiple_of(PAGE) + PAGE;
+            let at = self.stack.wrapping_sub(away);
+            return at.wrapping_add(self.random.u64(..=2) * PAGE + self.slack());
+        }
+        let page = self.random.u64(..self.pages + 4).wrapping_sub(2);
+        page.wrapping_mul(PAGE).wrapping_add(self.slack())
+    }
+
     fn remap(&mut self, at: u64, old_len: u64) -> Call {
         let old_len = old_len.max(1);
-        let mut new_len = self.len(PAGES);
+        let all = self.pages;
+        let mut new_len = self.len(all);
         let (to, room) = self.range();
         let movement = match self.random.u32(..100) {
             0..25 => Move::Stay,
@@ -147,7 +178,7 @@ impl Calls {
                 Move::Copy
             }
             _ => {
-                new_len = old_len.min(PAGES * PAGE - to.min(PAGES * PAGE));
+                new_len = old_len.min(all * PAGE - to.min(all * PAGE));
                 Move::CopyTo(to)
             }
         };
@@ -163,8 +194,8 @@ impl Calls {
     /// Address and length inside the window; a few addresses are not aligned,
     /// a few lengths are zero.
     fn range(&mut self) -> (u64, u64) {
-        let page = self.random.u64(..PAGES);
-        let len = self.len(PAGES - page);
+        let page = self.random.u64(..self.pages);
+        let len = self.len(self.pages - page);
         let crooked = self.random.u32(..64) == 0;
         let at = page * PAGE
             + if crooked {
@@ -212,6 +243,9 @@ impl Calls {
     /// Anonymous memory, or one of two files, often at the offset that makes
     /// neighbours contiguous.
     fn source(&mut self, at: u64) -> Source {
+        if self.stacks && self.random.u32(..8) == 0 {
+            return Source::Stack;
+        }
         if self.random.u32(..2) == 0 {
             return Source::Anonymous;
         }
@@ -223,6 +257,9 @@ impl Calls {
         }
     }
 }
+
+/// Flags of private memory without a file.
+const ANONYMOUS: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
 
 impl Call {
     /// Asks the kernel. `Ok` is an absolute address, or zero.
@@ -236,7 +273,8 @@ impl Call {
                 source,
             } => {
                 let (sharing, file) = match source {
-                    Source::Anonymous => (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, None),
+                    Source::Anonymous => (ANONYMOUS, None),
+                    Source::Stack => (ANONYMOUS | libc::MAP_GROWSDOWN, None),
                     Source::File {
                         file,
                         offset,

@@ -27,33 +27,55 @@ pub(super) fn run(
     mut progress: impl FnMut(u64),
 ) -> Result<Report, String> {
     let mut report = Report::default();
-    let share = operations / 3;
-    let parts = [share, share, operations - 2 * share];
-    for (engine, part) in parts.into_iter().enumerate() {
-        let seed = seed.wrapping_add(engine as u64);
+    let share = operations / 6;
+    for part in 0..6 {
+        let count = if part == 0 {
+            operations - 5 * share
+        } else {
+            share
+        };
+        let stacks = part >= 3;
+        if part == 3 {
+            window.widen()?;
+        }
+        let calls = Calls::new(seed.wrapping_add(part), window.pages(), stacks);
         let done = report.operations;
         let progress = |count| progress(done + count);
-        let part = match engine {
-            0 => part_of_run::<BTreeStore<_, _>>(window, placement, (part, seed), progress),
-            1 => part_of_run::<BTreeStore<_, _, 3, 3>>(window, placement, (part, seed), progress),
-            _ => part_of_run::<SortedVecStore<_, _>>(window, placement, (part, seed), progress),
+        let begin = Begin {
+            placement,
+            stacks,
+            calls,
+            count,
         };
-        report.add(&part?);
+        let result = match part % 3 {
+            0 => part_of_run::<BTreeStore<_, _>>(window, begin, progress),
+            1 => part_of_run::<BTreeStore<_, _, 3, 3>>(window, begin, progress),
+            _ => part_of_run::<SortedVecStore<_, _>>(window, begin, progress),
+        };
+        report.add(&result.map_err(|problem| format!("seed {seed}, part {part}, {problem}"))?);
     }
     Ok(report)
 }
 
+/// How a part of a run is made.
+struct Begin {
+    placement: Placement,
+    /// Whether there are stacks among the mappings.
+    stacks: bool,
+    calls: Calls,
+    count: u64,
+}
+
 fn part_of_run<S: RangeStore<Page, PageMapping>>(
     window: &mut Window,
-    placement: Placement,
-    (operations, seed): (u64, u64),
+    begin: Begin,
     mut progress: impl FnMut(u64),
 ) -> Result<Report, String> {
-    let mut drive = Drive::<S>::new(window, placement)?;
-    let mut calls = Calls::new(seed);
+    let mut drive = Drive::<S>::new(window, &begin)?;
+    let mut calls = begin.calls;
     let mut recent = VecDeque::with_capacity(SHOWN);
     for index in 0.. {
-        if drive.report.operations == operations {
+        if drive.report.operations == begin.count {
             break;
         }
         let call = calls.next();
@@ -66,7 +88,7 @@ fn part_of_run<S: RangeStore<Page, PageMapping>>(
         }
         recent.push_back(call);
         if let Err(problem) = drive.step(&call) {
-            return Err(drive.message(&recent, (seed, index), &problem));
+            return Err(drive.message(&recent, index, &problem));
         }
         if drive.report.operations.is_multiple_of(1024) {
             progress(drive.report.operations);
@@ -82,16 +104,19 @@ struct Drive<'a, S> {
     /// The kernel's rows as it shows them, after the last call.
     raw: Vec<Row>,
     report: Report,
+    stacks: bool,
 }
 
 impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
-    fn new(window: &'a mut Window, placement: Placement) -> Result<Self, String> {
-        let linux = Linux::new(&window.range, placement).map_err(|error| error.to_string())?;
+    fn new(window: &'a mut Window, begin: &Begin) -> Result<Self, String> {
+        let linux =
+            Linux::new(&window.range, begin.placement).map_err(|error| error.to_string())?;
         let mut drive = Self {
             window,
             linux,
             raw: Vec::new(),
             report: Report::default(),
+            stacks: begin.stacks,
         };
         drive.clear()?;
         Ok(drive)
@@ -135,6 +160,12 @@ impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
         }
     }
 
+    /// Our rows as the kernel's listing could have them: it does not show whether
+    /// memory is a stack.
+    fn shown(&self, rows: Vec<Row>) -> Vec<Row> {
+        if self.stacks { coalesce(rows) } else { rows }
+    }
+
     /// Makes a call on both sides and compares everything.
     fn step(&mut self, call: &Call) -> Result<(), String> {
         let mut pieces = Vec::new();
@@ -147,12 +178,13 @@ impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
         if kernel != ours {
             return Err(differ("answer", show(kernel), show(ours)));
         }
+        let pieces = self.shown(pieces);
         self.compare_pieces(call, &pieces)?;
         let rows = self.window.maps.rows(&self.window.range);
         self.raw = rows.map_err(|error| format!("/proc/self/maps: {error}"))?;
         let expected = coalesce(self.raw.iter().copied());
         let space = &self.linux.space;
-        let got: Vec<Row> = space.regions().map(|region| row(&region)).collect();
+        let got = self.shown(space.regions().map(|region| row(&region)).collect());
         if expected != got {
             return Err(differ("listing", list(&expected), list(&got)));
         }
@@ -202,9 +234,9 @@ impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
         }
     }
 
-    fn message(&self, recent: &VecDeque<Call>, (seed, index): (u64, u64), problem: &str) -> String {
+    fn message(&self, recent: &VecDeque<Call>, index: u64, problem: &str) -> String {
         let mut text = format!(
-            "seed {seed}, call {index}, {}: {problem}\nthe last calls, distances from {:x}:\n",
+            "call {index}, {}: {problem}\nthe last calls, distances from {:x}:\n",
             std::any::type_name::<S>(),
             self.window.range.start
         );

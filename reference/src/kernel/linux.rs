@@ -4,16 +4,19 @@
 use std::ops::Range;
 
 use gaptree::{
-    AddrSpace, HolePolicy, MapOptions, Mapping, Page, PageMapping, Placement, Prot, RangeStore,
-    Region, SpaceError,
+    AddrSpace, Guard, HintRule, HolePolicy, MapOptions, Mapping, Page, PageMapping, Placement,
+    Prot, RangeStore, Region, SpaceError,
 };
 
-use super::calls::{Call, Move, Place, Source, aligned};
+use super::calls::{Call, Move, Place, STACK_GAP, Source, aligned};
 use super::sys::{Answer, EFAULT, EINVAL, ENOMEM, PAGE};
 use crate::trace::{Object, Row};
 
 const SHARED: u32 = 1;
 const PRIVATE: u32 = 2;
+
+/// The number of the guard of stacks.
+const STACK: u8 = 1;
 
 /// An address space that answers as the kernel does.
 pub(super) struct Linux<S> {
@@ -42,6 +45,7 @@ pub(super) fn row(region: &Region) -> Row {
 fn mapping(prot: u32, source: Source) -> Mapping {
     match source {
         Source::Anonymous => Mapping::anonymous(Prot(prot), PRIVATE),
+        Source::Stack => Mapping::anonymous(Prot(prot), PRIVATE).with_guard(STACK),
         Source::File {
             file,
             offset,
@@ -64,6 +68,7 @@ impl<S: RangeStore<Page, PageMapping>> Linux<S> {
     pub(super) fn new(window: &Range<u64>, placement: Placement) -> Result<Self, SpaceError> {
         let mut space = AddrSpace::with_engine(window.start, window.end - window.start, PAGE)?;
         space.set_placement(placement);
+        space.set_guard(STACK, Guard::below(STACK_GAP))?;
         Ok(Self { space })
     }
 
@@ -102,6 +107,46 @@ impl<S: RangeStore<Page, PageMapping>> Linux<S> {
         }
     }
 
+    /// Where the kernel maps. Among the places that guards leave, it does not always
+    /// take the highest: see [`below_stacks`](Self::below_stacks).
+    fn place(&self, hint: Option<u64>, len: u64) -> Result<u64, SpaceError> {
+        let options = MapOptions {
+            hint,
+            hint_rule: HintRule::RoundDown,
+            ..MapOptions::default()
+        };
+        let found = self.space.find_free(len, &options)?;
+        let taken = hint.is_some_and(|hint| hint & !(PAGE - 1) == found);
+        if taken || self.space.placement() == Placement::Lowest {
+            return Ok(found);
+        }
+        let lowest = MapOptions {
+            placement: Some(Placement::Lowest),
+            ..MapOptions::default()
+        };
+        let below_stacks = self.below_stacks(len.next_multiple_of(PAGE));
+        below_stacks.map_or_else(|| self.space.find_free(len, &lowest), Ok)
+    }
+
+    /// The kernel's search downwards. Where it meets a free range below a stack that
+    /// would do without the gap, it goes on below the whole gap, also if other memory
+    /// is mapped in there, and free ranges between that.
+    fn below_stacks(&self, len: u64) -> Option<u64> {
+        let (start, mut high) = (self.space.start(), self.space.start() + self.space.size());
+        loop {
+            let mut gaps = self.space.gaps_in(start, high - start).rev();
+            let (addr, room) = gaps.find(|&(_, room)| room >= len)?;
+            let end = addr + room;
+            let above = self.space.regions_in(end, u64::MAX).next();
+            let stack = above.filter(|region| region.mapping.guard == STACK);
+            let gap = stack.map_or(u64::MAX, |stack| stack.addr - STACK_GAP);
+            if gap >= end {
+                return Some(end - len);
+            }
+            high = gap.max(start);
+        }
+    }
+
     fn map(
         &mut self,
         place: Place,
@@ -109,22 +154,23 @@ impl<S: RangeStore<Page, PageMapping>> Linux<S> {
         mapping: Mapping,
         sink: impl FnMut(Region),
     ) -> Answer {
-        let space = &mut self.space;
-        let fixed = |at: u64| space.start().wrapping_add(at);
+        let fixed = |at: u64| self.addr(at);
+        let hint = match place {
+            Place::Near(at) => Some(fixed(at)),
+            _ => None,
+        };
         match place {
-            Place::Anywhere => errno(space.map_any(None, len, mapping)),
-            Place::Near(at) => {
-                // The kernel rounds a hint down, we ignore one that is not aligned.
-                let hint = fixed(at) & !(PAGE - 1);
-                errno(space.map_any(Some(hint), len, mapping))
+            Place::Anywhere | Place::Near(_) => {
+                let addr = errno(self.place(hint, len))?;
+                errno(self.space.map_fixed_noreplace(addr, len, mapping)).map(|()| addr)
             }
             Place::Fixed(at) => {
                 let addr = fixed(at);
-                errno(space.map_at(addr, len, mapping, sink)).map(|()| addr)
+                errno(self.space.map_at(addr, len, mapping, sink)).map(|()| addr)
             }
             Place::NoReplace(at) => {
                 let addr = fixed(at);
-                errno(space.map_fixed_noreplace(addr, len, mapping)).map(|()| addr)
+                errno(self.space.map_fixed_noreplace(addr, len, mapping)).map(|()| addr)
             }
         }
     }
@@ -166,7 +212,7 @@ impl<S: RangeStore<Page, PageMapping>> Linux<S> {
         if matches!(movement, Move::Stay) {
             return Err(ENOMEM);
         }
-        let to = errno(self.space.find_free(new_len, &MapOptions::default()))?;
+        let to = errno(self.place(None, new_len))?;
         self.relocate(&region, (addr, old_len), (to, new_len), keep)
     }
 

@@ -9,9 +9,12 @@ use std::os::unix::fs::MetadataExt;
 use super::maps::Maps;
 use super::sys::{self, ENOMEM, EPERM, PAGE};
 
-/// Pages of the window: little enough that mappings meet, and too few for a
-/// huge page, so that the kernel does not align for them.
-pub(super) const PAGES: u64 = 64;
+/// Pages of the window: little enough that mappings meet.
+const NARROW: u64 = 64;
+
+/// Pages of the window that has room for the gap below a stack, 256 pages, and beside
+/// it. Too few for a huge page, so that the kernel does not align for them.
+const WIDE: u64 = 448;
 
 /// What the heap may need while there is no memory outside the window.
 const HEAP: i32 = 64 << 20;
@@ -31,6 +34,8 @@ pub(super) struct Window {
     pub(super) range: Range<u64>,
     pub(super) files: Vec<File>,
     pub(super) maps: Maps,
+    /// What is above it, until it is wide.
+    reserved: Range<u64>,
 }
 
 /// Uses this much stack.
@@ -49,6 +54,22 @@ fn reserve(addr: u64, len: u64, flags: i32) -> sys::Answer {
 }
 
 impl Window {
+    /// Pages of the window.
+    pub(super) fn pages(&self) -> u64 {
+        (self.range.end - self.range.start) / PAGE
+    }
+
+    /// Makes it wide enough for stacks. The error says what the kernel refused.
+    pub(super) fn widen(&mut self) -> Result<(), String> {
+        let Range { start, end } = self.reserved.clone();
+        sys::munmap(start, end - start).map_err(|errno| {
+            let error = io::Error::from_raw_os_error(errno);
+            format!("munmap above the window: {error}")
+        })?;
+        self.range.end = end;
+        Ok(())
+    }
+
     /// Takes everything that is free but the window. The error says what the
     /// kernel refused.
     pub(super) fn open() -> Result<Self, String> {
@@ -66,9 +87,10 @@ impl Window {
         let maps = inodes.and_then(Maps::open);
         let mut maps = maps.map_err(|error| format!("/proc/self/maps: {error}"))?;
         // One page more on each side keeps the neighbours apart.
-        let all = (PAGES + 2) * PAGE;
+        let all = (WIDE + 2) * PAGE;
         let start = reserve(0, all, 0).map_err(|errno| refused("no room for the window", errno))?;
-        let range = start + PAGE..start + all - PAGE;
+        let range = start + PAGE..start + (NARROW + 1) * PAGE;
+        let reserved = range.end..start + all - PAGE;
         fill(&mut maps)?;
         for _ in 0..PROBES {
             match reserve(0, PAGE, 0) {
@@ -76,7 +98,12 @@ impl Window {
                 Err(ENOMEM | EPERM) => {
                     sys::munmap(range.start, range.end - range.start)
                         .map_err(|errno| refused("munmap of the window", errno))?;
-                    return Ok(Self { range, files, maps });
+                    return Ok(Self {
+                        range,
+                        files,
+                        maps,
+                        reserved,
+                    });
                 }
                 Err(errno) => return Err(refused("mmap", errno)),
                 Ok(_) => {}

@@ -5,12 +5,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-use gaptree::{AllocError, Flow, GapQuery, Gaps, RangeMap, RangeStore, Segment};
+use gaptree::{
+    AllocError, Flow, GapQuery, Gaps, RangeMap, RangeStore, RelocateError, Segment, Source,
+};
 
-use super::driver::{Lockstep, Mismatch, same};
-use super::store::StoreLockstep;
-use crate::Position;
-use crate::ops::{Change, Sample, StoreOp};
+use super::driver::{Lockstep, Mismatch, Reported, reported, same};
+use super::store::{StoreLockstep, remove_with};
+use crate::ops::{Call, Change, Sample, StoreOp};
+use crate::{Position, ReferenceStore};
 
 /// A map as a store.
 #[derive(Clone)]
@@ -200,6 +202,51 @@ impl<K: Position, V: Sample + Hash, S: RangeStore<K, V>> MapLockstep<K, V, S> {
     }
 }
 
+/// What `relocate` reports, and how it ends.
+type Relocated<K> = Reported<(Range<K>, u8), RelocateError>;
+
+/// What a move does to the reference: the target is removed, and the pieces are put in
+/// one by one.
+fn relocate<K: Position, V: Sample>(
+    oracle: &mut ReferenceStore<K, V>,
+    from: &Range<K>,
+    to: K,
+    source: Source,
+    call: Call,
+) -> Relocated<K> {
+    let refused = |error| (Vec::new(), Some(Err(error)));
+    if from.start >= from.end {
+        return (Vec::new(), Some(Ok(None)));
+    }
+    let shifted = |key: K| key.position() - from.start.position() + to.position();
+    let Some(end) = K::at(shifted(from.end)).filter(|_| shifted(from.end) <= K::MAX.position())
+    else {
+        return refused(RelocateError::PastMax);
+    };
+    if to < from.end && from.start < end {
+        return refused(RelocateError::Overlap);
+    }
+    let pieces: Vec<_> = oracle
+        .overlapping(from.clone())
+        .map(|(entry, value)| {
+            let ends = [entry.start.max(from.start), entry.end.min(from.end)];
+            let [start, end] = ends.map(|key| K::at_most(shifted(key)));
+            (start..end, value.clone())
+        })
+        .collect();
+    let (reported, result) = remove_with(oracle, &(to..end), call);
+    let result = result.map(|said| said.map_err(RelocateError::OutOfMemory));
+    if result == Some(Ok(None)) {
+        if source == Source::Remove {
+            oracle.remove(from.clone());
+        }
+        for (range, value) in pieces {
+            oracle.insert(range, value);
+        }
+    }
+    (reported, result)
+}
+
 fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
@@ -210,7 +257,22 @@ impl<K: Position, V: Sample + Hash, S: RangeStore<K, V>> Lockstep for MapLockste
     type Op = StoreOp<K>;
 
     fn apply(&mut self, op: &StoreOp<K>) -> Result<(), Mismatch> {
-        self.0.apply(op)
+        let StoreOp::Relocate {
+            from,
+            to,
+            source,
+            call,
+        } = op
+        else {
+            return self.0.apply(op);
+        };
+        let (subject, oracle) = self.0.both();
+        let expected = relocate(oracle, from, *to, *source, *call);
+        let got: Relocated<K> = reported!(*call, |sink| {
+            let sink = |piece, value: V| sink((piece, value.number()));
+            subject.0.relocate(from.clone(), *to, *source, sink)
+        });
+        same("moved", expected, got)
     }
 
     /// Compares also what only a map has.

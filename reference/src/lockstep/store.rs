@@ -17,7 +17,7 @@ pub(super) struct StoreLockstep<K, V, S> {
 }
 
 /// What a sink or closure was given: keys, and the number of their value.
-type Pieces<K> = Reported<(Range<K>, u8), AllocError>;
+pub(super) type Pieces<K> = Reported<(Range<K>, u8), AllocError>;
 
 /// An entry with the number of its value.
 fn numbered<K, V: Sample>((range, value): (Range<K>, &V)) -> (Range<K>, u8) {
@@ -59,7 +59,7 @@ fn insert_with<K: Position, V: Sample>(
     clippy::unit_arg,
     reason = "what a sink says is `()` in one of two expansions"
 )]
-fn remove_with<K: Position, V: Sample>(
+pub(super) fn remove_with<K: Position, V: Sample>(
     store: &mut impl RangeStore<K, V>,
     range: &Range<K>,
     call: Call,
@@ -142,6 +142,10 @@ impl<K: Position, V: Sample, S: RangeStore<K, V>> StoreLockstep<K, V, S> {
 
     pub(super) fn subject(&self) -> &S {
         &self.subject
+    }
+
+    pub(super) fn both(&mut self) -> (&mut S, &mut ReferenceStore<K, V>) {
+        (&mut self.subject, &mut self.oracle)
     }
 
     /// Applies an operation that changes nothing.

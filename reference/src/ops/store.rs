@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use gaptree::{GapQuery, Order};
+use gaptree::{GapQuery, Order, Source};
 
 use super::call::{Call, Walk};
 use super::input::Input;
@@ -78,6 +78,13 @@ pub enum StoreOp<K: Position> {
     RemoveWith(Range<K>, Call),
     Update(Range<K>, Change, Call),
     Allocate(GapQuery<K>, u8, Call),
+    /// Of a map; a store has no such operation.
+    Relocate {
+        from: Range<K>,
+        to: K,
+        source: Source,
+        call: Call,
+    },
     Clear,
     /// Goes on with a clone after clearing the original.
     Clone(Call),
@@ -236,7 +243,13 @@ impl<K: Position> StoreOp<K> {
     fn decode(keys: Keys, input: &mut Input<'_>) -> Option<Self> {
         let value = |input: &mut Input<'_>| Some(input.byte()? % 4);
         Some(match input.byte()? {
-            0..=9 => Self::Get(keys.key(input)?),
+            0..=5 => Self::Get(keys.key(input)?),
+            6..=9 => Self::Relocate {
+                from: keys.range(input)?,
+                to: keys.key(input)?,
+                source: input.pick(&[Source::Keep, Source::Remove])?,
+                call: Call::decode(input)?,
+            },
             10..=19 => Self::SegmentAt(keys.key(input)?),
             20..=25 => Self::Overlaps(keys.range(input)?),
             26..=35 => Self::Overlapping(keys.range(input)?, Walk(input.byte()?)),
@@ -313,6 +326,12 @@ impl<K: Position> fmt::Display for StoreOp<K> {
                 write_query(f, query)?;
                 write!(f, " = {value}{call}")
             }
+            Self::Relocate {
+                from,
+                to,
+                source,
+                call,
+            } => write!(f, "relocate {from:?} to {to:?} {source:?}{call}"),
             Self::Clear => f.write_str("clear"),
             Self::Clone(call) => write!(f, "clone{call}"),
             Self::Stripes {
