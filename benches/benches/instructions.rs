@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use benches::case::{Body, Case, round};
 use benches::subject::Subject;
-use benches::subjects::{SortedVec, Tree, TreeSpace};
+use benches::subjects::{SortedVec, Space, Tree, TreeSpace, WithFiles, WithGuard};
 use benches::workload::{Generator, Scale};
 use iai_callgrind::{library_benchmark, library_benchmark_group, main};
 
@@ -132,5 +132,34 @@ fn addr_space(prepared: (Case, TreeSpace)) -> (Case, TreeSpace, u64) {
     counted(prepared)
 }
 
-library_benchmark_group!(name = operations; benchmarks = tree, sorted_vec, addr_space);
+// What data costs: a counted pointer in each region.
+#[library_benchmark(setup = setup::<Space<WithFiles>>)]
+#[bench::find_hit_1000("find_hit", 1000)]
+#[bench::check_access_1000("check_access", 1000)]
+#[bench::protect_1000("protect", 1000)]
+#[bench::map_at_1000("map_at", 1000)]
+#[bench::map_at_10000("map_at", 10000)]
+#[bench::churn_1000("churn", 1000)]
+#[bench::churn_10000("churn", 10000)]
+fn with_files(prepared: (Case, Space<WithFiles>)) -> (Case, Space<WithFiles>, u64) {
+    counted(prepared)
+}
+
+// What a guard costs: what placement can use is kept beside.
+#[library_benchmark(setup = setup::<Space<WithGuard>>)]
+#[bench::find_hit_1000("find_hit", 1000)]
+#[bench::protect_1000("protect", 1000)]
+#[bench::map_at_1000("map_at", 1000)]
+#[bench::map_at_10000("map_at", 10000)]
+#[bench::churn_1000("churn", 1000)]
+#[bench::churn_10000("churn", 10000)]
+#[bench::place_random_1000("place_random", 1000)]
+fn with_guard(prepared: (Case, Space<WithGuard>)) -> (Case, Space<WithGuard>, u64) {
+    counted(prepared)
+}
+
+library_benchmark_group!(
+    name = operations;
+    benchmarks = tree, sorted_vec, addr_space, with_files, with_guard
+);
 main!(library_benchmark_groups = operations);

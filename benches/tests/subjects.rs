@@ -8,7 +8,7 @@ use std::time::Duration;
 use benches::case::{Case, round};
 use benches::measure::{Contender, Effort, Entrant, contenders, measure};
 use benches::subject::{Place, Side, Subject};
-use benches::subjects::{ReferenceSpace, Tree};
+use benches::subjects::{ReferenceSpace, Space, Tree, TreeSpace, WithFiles, WithGuard};
 use benches::traces;
 use benches::value::Value;
 use benches::workload::{Generator, NAMES, Scale};
@@ -42,6 +42,19 @@ fn all_subjects_agree_on_all_workloads() {
                 _ => all,
             };
             assert_eq!(subjects, expected, "{name} {n}");
+        }
+    }
+}
+
+#[test]
+fn spaces_of_all_kinds_agree() {
+    for name in NAMES {
+        for n in [1, 16, 150] {
+            let case = Generator::default().case(name, n, Scale::tiny()).unwrap();
+            let expected = round::<TreeSpace>(&case, &case.state.build()).hash;
+            let files = round::<Space<WithFiles>>(&case, &case.state.build()).hash;
+            let guard = round::<Space<WithGuard>>(&case, &case.state.build()).hash;
+            assert_eq!((files, guard), (expected, expected), "{name} {n}");
         }
     }
 }

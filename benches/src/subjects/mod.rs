@@ -11,9 +11,6 @@ mod stores;
 use std::collections::BTreeMap;
 
 use brie_tree::nonmax::NonMaxU64;
-use gaptree::{BTreeStore, Page, PageMapping};
-use reference::ReferenceStore;
-
 #[cfg(boost_icl)]
 pub use cpp::BoostIcl;
 #[cfg(llvm)]
@@ -22,16 +19,16 @@ pub use cpp::Llvm;
 pub use cpp::Maple;
 pub use crates::{Nodit, Rangemap};
 pub use ordered::{FlatVec, Ordered, OrderedMap, Slot};
-pub use space::{Space, SpaceEngine};
+pub use space::{File, Kind, Plain, Slow, Space, WithFiles, WithGuard};
 pub use stores::{Reference, SortedVec, Tree};
 
 use crate::subject::{Place, Side, Subject};
 use crate::value::Value;
 
 /// `AddrSpace` on the tree.
-pub type TreeSpace = Space<BTreeStore<Page, PageMapping>>;
+pub type TreeSpace = Space<Plain>;
 /// `AddrSpace` on the reference.
-pub type ReferenceSpace = Space<ReferenceStore<Page, PageMapping>>;
+pub type ReferenceSpace = Space<Slow>;
 /// The standard library's map.
 pub type StdMap = Ordered<BTreeMap<u64, Slot>>;
 /// brie-tree.
