@@ -22,7 +22,7 @@
  *   - an address that must be a multiple of the page size and is not;
  *   - a range that is not wholly inside the space, however far, or wraps.
  * A call that is refused or runs out of memory has changed nothing and has
- * called nothing back.
+ * called nothing back, but where its own text says otherwise.
  *
  * Callbacks. A function that replaces, unmaps or changes regions calls `ufn`
  * (if it is not NULL) with each one: ascending, clipped to the range of the
@@ -110,7 +110,7 @@ struct MMapAddrSpace *mmap_create(uintptr_t start, size_t len, size_t pagesize);
 void mmap_destroy(struct MMapAddrSpace *mm);
 
 /*
- * Unmaps everything, without callbacks. Bounds, page size, placement (a random
+ * Unmaps everything without reporting it; data is released. Bounds, page size, placement (a random
  * one goes on with its sequence) and the meaning of offsets stay. O(n).
  */
 void mmap_reset(struct MMapAddrSpace *mm);
@@ -302,8 +302,8 @@ enum MMapError mmap_use_guard(struct MMapAddrSpace *mm, uint8_t number);
 
 /*
  * Takes a free range away from the user of the space, or gives back what is reserved
- * of one: nothing is placed in a reserved range, and a call that would map, unmap or
- * protect a page there is refused whole with MMAP_INVAL. It is not mapped or reported,
+ * of one: nothing is placed in a reserved range, and a call that would map, unmap,
+ * change or move a page there is refused whole with MMAP_INVAL. It is not mapped or reported,
  * and stays reserved through mmap_reset and in a copy.
  *
  * MMAP_OK, MMAP_EXIST if a page is mapped, MMAP_INVAL if a rule at the top refuses the
@@ -314,8 +314,9 @@ enum MMapError mmap_unreserve(struct MMapAddrSpace *mm, uintptr_t addr,
                               size_t len);
 
 /*
- * Seals a range (mseal): a call that would map over, unmap or protect a page there is
- * refused whole with MMAP_INVAL. mmap_reset and mmap_unmap_non_original unmap it.
+ * Seals a range (mseal): a call that would map over, unmap, protect, extend, move or
+ * copy a page there is refused whole with MMAP_INVAL. mmap_update can change and unseal
+ * it; mmap_reset and mmap_unmap_non_original unmap it.
  *
  * MMAP_OK, MMAP_INVAL if a rule at the top refuses the call or a page is reserved,
  * MMAP_NOMEM, also if a page is not mapped.
@@ -349,8 +350,8 @@ struct MMapOptions {
 
 /*
  * Maps len bytes as options say; NULL asks for nothing. The placement is
- * exact: if any address satisfies the options, one is found, and it is the
- * lowest (highest) one.
+ * exact: if any address satisfies the options, one is found, and it is the one that
+ * the placement says.
  *
  * The address, or (uintptr_t)-1 if a rule at the top refuses the call, the
  * alignment is neither 0 nor a power of two, the placement or the rule of the hint
@@ -425,8 +426,8 @@ struct MMapTotals {
 bool mmap_totals(const struct MMapAddrSpace *mm, struct MMapTotals *totals);
 
 /*
- * A copy of a space: the same regions, placement, random sequence, limits and meaning
- * of offsets. To be destroyed like any other. NULL if there is no memory, for NULL, or
+ * A copy of a space: the same regions, with their data, the same reserved ranges,
+ * guards, placement, random sequence, limits and meaning of offsets. To be destroyed like any other. NULL if there is no memory, for NULL, or
  * for a busy space. O(n).
  *
  * With a copy a call can be taken back whole: change the copy, do the real thing,
@@ -480,8 +481,10 @@ int mmap_unmap_non_original_until(struct MMapAddrSpace *mm, MMapStopFn ufn,
  * yourself is yours: no function takes a reference away from you.
  *
  * They are callbacks as all others are: meanwhile the space is busy, and they return.
- * In mmap_copy alone, functions that take a `const struct MMapAddrSpace *` work. The
- * struct is read as long as a space has data with it.
+ * They also run in mmap_reset, mmap_destroy, mmap_mark_original and, in pairs, in calls
+ * that are refused. In mmap_copy, which several threads may call at the same time and so
+ * they too, functions that take a `const struct MMapAddrSpace *` work. The struct is
+ * read as long as a space has data with it.
  */
 struct MMapDataFns {
   void (*copy)(uint64_t data);
@@ -548,7 +551,8 @@ int mmap_unmap_non_original2(struct MMapAddrSpace *mm, MMapSegmentFn ufn,
 /* What a call that changes a range does about pages that are not mapped. */
 enum MMapHoles {
   MMAP_HOLES_SKIP = 0,  /* passes over them */
-  MMAP_HOLES_STOP = 1,  /* MMAP_NOMEM at the first; what is below has changed: mprotect */
+  MMAP_HOLES_STOP = 1,  /* MMAP_NOMEM at the first; what is below it has changed and was
+                           reported: mprotect */
   MMAP_HOLES_REFUSE = 2 /* MMAP_NOMEM, and nothing has changed */
 };
 
@@ -612,7 +616,8 @@ bool mmap_query_segment(const struct MMapAddrSpace *mm, uintptr_t addr,
 
 /*
  * The first region or gap that has a byte in [addr, addr + len) and reaches beyond the
- * end of *after (NULL: the first of all), clipped to the pages of the range: *segment.
+ * end of *after (NULL: the first of all), clipped to the pages of the range and to
+ * what is above that end: *segment.
  * They tile the range, as far as it is inside the space. Any address and length will
  * do. Of *after only start and len are read; it may be *segment.
  *

@@ -1,14 +1,18 @@
 //! Panics in user code: sinks and closures, and the value's `Clone`,
 //! `PartialEq` and `Drop`, each at every point where it runs. Afterwards the
 //! store is valid, keys outside the operation's range have their old values,
-//! and no value is leaked or dropped twice.
+//! and no value is leaked or dropped twice. The same for address spaces with such
+//! values as data: their totals, and what placement can use, are right.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use gaptree::{BTreeStore, GapQuery, Order, RangeStore, SortedVecStore};
+use gaptree::{
+    AddrSpace, BTreeStore, GapQuery, Guard, HolePolicy, MapOptions, Mapping, Order, Page,
+    PageMapping, Placement, Prot, RangeStore, Region, SortedVecStore, Source,
+};
 
 /// User code that can panic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -321,4 +325,158 @@ fn a_tree_of_nodes_of_4_survives_panics() {
 #[test]
 fn the_tree_survives_panics() {
     panic_in_every_case::<BTreeStore<u16, Watched>>();
+}
+
+const PAGE: u64 = 0x1000;
+
+/// A mapping with a value of this number.
+fn mapping(number: u8) -> Mapping<Watched> {
+    Mapping::anonymous(Prot::READ, 0).with_data(value(number))
+}
+
+/// An operation of a space, and its name.
+type SpaceCase<S> = (&'static str, fn(&mut AddrSpace<Watched, S>));
+
+fn space_cases<S: RangeStore<Page, PageMapping<Watched>>>() -> Vec<SpaceCase<S>> {
+    fn sink(_: Region<Watched>) {
+        visit(Code::Sink);
+    }
+    vec![
+        // Each joins a neighbour, whose value or the new one is dropped.
+        ("map_at behind an equal region", |s| {
+            s.map_at(2 * PAGE, PAGE, mapping(0), sink).expect("memory");
+        }),
+        ("map_at between equal regions", |s| {
+            s.map_at(PAGE, 7 * PAGE, mapping(0), sink).expect("memory");
+        }),
+        ("map_fixed_noreplace between equal regions", |s| {
+            let done = s.map_fixed_noreplace(2 * PAGE, 2 * PAGE, mapping(0));
+            done.expect("it is free");
+        }),
+        ("map_any, the lowest", |s| {
+            s.map_any(None, 2 * PAGE, mapping(0)).expect("a place");
+        }),
+        ("map_any_with, the nearest", |s| {
+            let options = MapOptions {
+                placement: Some(Placement::Nearest(2 * PAGE)),
+                ..MapOptions::default()
+            };
+            let placed = s.map_any_with(2 * PAGE, mapping(0), &options);
+            placed.expect("a place");
+        }),
+        ("extend", |s| {
+            s.extend(0, 2 * PAGE).expect("it is free");
+        }),
+        ("unmap", |s| s.unmap(PAGE, 20 * PAGE, sink).expect("memory")),
+        ("protect", |s| {
+            let skip = HolePolicy::Skip;
+            s.protect(PAGE, 20 * PAGE, Prot(3), skip, sink)
+                .expect("memory");
+        }),
+        ("update", |s| {
+            let skip = HolePolicy::Skip;
+            let updated = s.update(PAGE, 20 * PAGE, skip, |_, mapping| {
+                visit(Code::Sink);
+                mapping.data = value(0);
+                mapping.guard = 1;
+            });
+            updated.expect("memory");
+        }),
+        ("relocate", |s| {
+            let moved = s.relocate(0, 6 * PAGE, 9 * PAGE, Source::Remove, sink);
+            moved.expect("memory");
+        }),
+        ("seal", |s| s.seal(0, 2 * PAGE).expect("it is mapped")),
+        ("mark_original", |s| s.mark_original()),
+        ("unmap_non_original", |s| s.unmap_non_original(sink)),
+        ("reset", |s| s.reset()),
+        ("clone", |s| drop(s.clone())),
+    ]
+}
+
+/// Regions of two pages at every fourth page, with the values 0, 0, 1, 0, 0, 1, ...
+fn filled_space<S: RangeStore<Page, PageMapping<Watched>>>(
+    regions: u64,
+    guarded: bool,
+) -> AddrSpace<Watched, S> {
+    let mut space = AddrSpace::with_engine(0, 1024 * PAGE, PAGE).expect("a space");
+    for n in 0..regions {
+        let own = mapping(u8::from(n % 3 == 2)).with_guard(1);
+        space
+            .map_at(4 * n * PAGE, 2 * PAGE, own, |_| ())
+            .expect("memory");
+    }
+    if guarded {
+        space.set_guard(1, Guard::below(1)).expect("memory");
+        space.reserve(1000 * PAGE, PAGE).expect("it is free");
+    }
+    space
+}
+
+/// Runs a case with a panic at each point in turn where `code` runs; returns how many
+/// there are.
+fn panic_in_space<S: RangeStore<Page, PageMapping<Watched>>>(
+    (name, run): SpaceCase<S>,
+    (regions, guarded): (u64, bool),
+    code: Code,
+) -> usize {
+    for point in 0.. {
+        let what = format!("{name}, {regions} regions, {guarded}, panic at {code:?} {point}");
+        let mut space: AddrSpace<Watched, S> = filled_space(regions, guarded);
+        arm(Some((code, point)));
+        let result = catch_unwind(AssertUnwindSafe(|| run(&mut space)));
+        arm(None);
+        let panicked = match result {
+            Ok(()) => false,
+            Err(payload) if payload.is::<Stop>() => true,
+            Err(payload) => resume_unwind(payload),
+        };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| space.check())) {
+            eprintln!("{what}: the space is not right afterwards");
+            resume_unwind(payload);
+        }
+        // A seal that shows is kept.
+        let sealed = space.regions().find(|region| region.mapping.sealed);
+        if let Some(region) = sealed {
+            let refused = space.unmap(region.addr, PAGE, |_| ());
+            assert!(refused.is_err(), "{what}: a sealed region was unmapped");
+        }
+        space.reset();
+        assert_eq!(space.mapped_bytes(), 0, "{what}");
+        space.check();
+        drop(space);
+        let watch = WATCH.with_borrow_mut(std::mem::take);
+        assert!(watch.live.is_empty(), "{what}: leaked");
+        assert!(watch.dropped_twice.is_empty(), "{what}: dropped twice");
+        if !panicked {
+            return point;
+        }
+    }
+    unreachable!("some point is not reached")
+}
+
+fn panic_in_every_space_case<S: RangeStore<Page, PageMapping<Watched>>>() {
+    let mut points = [0; 4];
+    for state in [1, 3, 20].map(|regions| [(regions, false), (regions, true)]) {
+        for (case, state) in space_cases::<S>()
+            .into_iter()
+            .flat_map(|case| state.map(|state| (case, state)))
+        {
+            let codes = [Code::Sink, Code::Clone, Code::Eq, Code::Drop];
+            for (points, code) in points.iter_mut().zip(codes) {
+                *points += panic_in_space(case, state, code);
+            }
+        }
+    }
+    assert!(
+        points.iter().all(|&points| points > 20),
+        "too few panics: {points:?}"
+    );
+}
+
+#[test]
+fn spaces_survive_panics() {
+    panic_in_every_space_case::<BTreeStore<Page, PageMapping<Watched>, 3, 3>>();
+    panic_in_every_space_case::<BTreeStore<Page, PageMapping<Watched>>>();
+    panic_in_every_space_case::<SortedVecStore<Page, PageMapping<Watched>>>();
 }

@@ -1,5 +1,6 @@
 //! The calls that change an address space: mapping, unmapping, protecting.
 
+use core::mem;
 use core::ops::Range;
 
 use super::error::SpaceError;
@@ -10,6 +11,7 @@ use super::page::Page;
 use super::placement::{NotIn, Placer, Wish, hinted};
 use super::space::{AddrSpace, region};
 use crate::flow::Flow;
+use crate::guard::ScopeGuard;
 use crate::store::RangeStore;
 
 impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> {
@@ -103,10 +105,12 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         let page = match hint {
             None if !address_first => {
                 let value = PageMapping::new(mapping, 0);
-                let placed = self.store.try_allocate(&wish.query, value)?;
-                let page = placed.ok_or(SpaceError::NoFreeRange)?;
-                self.mapped += wish.len;
-                page
+                self.counted(|space| {
+                    let placed = space.store.try_allocate(&wish.query, value)?;
+                    let page = placed.ok_or(SpaceError::NoFreeRange)?;
+                    space.mapped += wish.len;
+                    Ok::<Page, SpaceError>(page)
+                })?
             }
             _ => {
                 let found = hint.or_else(|| self.placed(&mut placer, &wish));
@@ -185,9 +189,11 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     ) -> Result<(), SpaceError> {
         let put = |space: &mut Self, pages: Range<Page>, value| {
             let added = count(&pages);
-            space.store.try_insert(pages, value)?;
-            space.mapped += added;
-            Ok(())
+            space.counted(|space| {
+                space.store.try_insert(pages, value)?;
+                space.mapped += added;
+                Ok(())
+            })
         };
         if self.rules.any {
             self.check_limits(&pages, &Edit::Put(&value))?;
@@ -227,9 +233,27 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         if self.rules.any {
             self.check_shut(&pages)?;
             self.check_limits(&pages, &Edit::Put(&value))?;
-            return self.mended(pages.clone(), |space| space.put(pages, value, sink));
+            return self.mended(pages.clone(), |space| {
+                space.counted(|space| space.put(pages, value, sink))
+            });
         }
-        self.put(pages, value, sink)
+        self.counted(|space| space.put(pages, value, sink))
+    }
+
+    /// Makes a change that counts what it maps when it is made. If data panics when it
+    /// is dropped, then that was too early to count: it is counted anew.
+    #[inline]
+    fn counted<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> R {
+        if !mem::needs_drop::<T>() {
+            return change(self);
+        }
+        let mut space = ScopeGuard::new(self, |space: &mut Self| {
+            let entries = space.store.iter();
+            space.mapped = entries.map(|(pages, _)| count(&pages)).sum();
+        });
+        let changed = change(&mut space);
+        space.defuse();
+        changed
     }
 
     /// Maps pages, and reports what was there.
@@ -552,13 +576,13 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
     /// Unmaps everything without reporting it. Bounds, page size and placement
     /// stay, and a random placement goes on where it is. O(n).
     pub fn reset(&mut self) {
-        self.store.clear();
         self.mapped = 0;
         if self.rules.any {
             self.rules.sealed = false;
             self.rules.settle();
-            self.mended(self.geometry.all(), |_| ());
+            return self.mended(self.geometry.all(), |space| space.store.clear());
         }
+        self.store.clear();
     }
 }
 

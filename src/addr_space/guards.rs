@@ -151,9 +151,10 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
         let change = &PageMapping::set_sealed;
         let can_stop = false;
         self.check_limits(&pages, &Edit::Change { change, can_stop })?;
+        // Before: if data panics, some regions are sealed.
+        self.rules.has_sealed();
         self.store
             .try_update(pages, |_, value| value.set_sealed())?;
-        self.rules.has_sealed();
         Ok(())
     }
 

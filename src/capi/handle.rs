@@ -183,9 +183,10 @@ pub(super) unsafe fn copy(mm: *const MMapAddrSpace) -> *mut MMapAddrSpace {
             // SAFETY: not busy, so there is no `&mut` by H3, nor one before the copy is
             // made: other threads by H2, and what is the caller's is refused now.
             let space = unsafe { &*handle.space.get() };
-            let copied = caught(None, || space.copy());
+            // Also what releases the data of a copy for which there is no memory.
+            let copy = create(caught(None, || space.copy()));
             handle.copies.fetch_sub(1, Ordering::Relaxed);
-            create(copied)
+            copy
         }
         _ => ptr::null_mut(),
     }

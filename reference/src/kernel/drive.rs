@@ -109,8 +109,8 @@ struct Drive<'a, S> {
 
 impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
     fn new(window: &'a mut Window, begin: &Begin) -> Result<Self, String> {
-        let linux =
-            Linux::new(&window.range, begin.placement).map_err(|error| error.to_string())?;
+        let linux = Linux::new(&window.range, begin.placement, begin.stacks);
+        let linux = linux.map_err(|error| error.to_string())?;
         let mut drive = Self {
             window,
             linux,

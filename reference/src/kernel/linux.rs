@@ -65,10 +65,16 @@ fn errno<T>(result: Result<T, SpaceError>) -> Result<T, i32> {
 
 impl<S: RangeStore<Page, PageMapping>> Linux<S> {
     /// An empty window.
-    pub(super) fn new(window: &Range<u64>, placement: Placement) -> Result<Self, SpaceError> {
+    pub(super) fn new(
+        window: &Range<u64>,
+        placement: Placement,
+        stacks: bool,
+    ) -> Result<Self, SpaceError> {
         let mut space = AddrSpace::with_engine(window.start, window.end - window.start, PAGE)?;
         space.set_placement(placement);
-        space.set_guard(STACK, Guard::below(STACK_GAP))?;
+        if stacks {
+            space.set_guard(STACK, Guard::below(STACK_GAP))?;
+        }
         Ok(Self { space })
     }
 
@@ -107,25 +113,29 @@ impl<S: RangeStore<Page, PageMapping>> Linux<S> {
         }
     }
 
-    /// Where the kernel maps. Among the places that guards leave, it does not always
-    /// take the highest: see [`below_stacks`](Self::below_stacks).
-    fn place(&self, hint: Option<u64>, len: u64) -> Result<u64, SpaceError> {
+    /// The options of a placement. Among the places that guards leave, the kernel does
+    /// not always take the highest: see [`below_stacks`](Self::below_stacks).
+    fn placing(&self, hint: Option<u64>, len: u64) -> Result<MapOptions, SpaceError> {
         let options = MapOptions {
             hint,
             hint_rule: HintRule::RoundDown,
             ..MapOptions::default()
         };
-        let found = self.space.find_free(len, &options)?;
-        let taken = hint.is_some_and(|hint| hint & !(PAGE - 1) == found);
-        if taken || self.space.placement() == Placement::Lowest {
-            return Ok(found);
+        let is_stack = |region: Region| region.mapping.guard == STACK;
+        if self.space.placement() == Placement::Lowest || !self.space.regions().any(is_stack) {
+            return Ok(options);
         }
-        let lowest = MapOptions {
+        let found = self.space.find_free(len, &options)?;
+        if hint.is_some_and(|hint| hint & !(PAGE - 1) == found) {
+            return Ok(options);
+        }
+        let window = |addr| Some((addr, len.next_multiple_of(PAGE)));
+        let below_stacks = self.below_stacks(len.next_multiple_of(PAGE));
+        Ok(MapOptions {
+            window: below_stacks.and_then(window),
             placement: Some(Placement::Lowest),
             ..MapOptions::default()
-        };
-        let below_stacks = self.below_stacks(len.next_multiple_of(PAGE));
-        below_stacks.map_or_else(|| self.space.find_free(len, &lowest), Ok)
+        })
     }
 
     /// The kernel's search downwards. Where it meets a free range below a stack that
@@ -161,8 +171,8 @@ impl<S: RangeStore<Page, PageMapping>> Linux<S> {
         };
         match place {
             Place::Anywhere | Place::Near(_) => {
-                let addr = errno(self.place(hint, len))?;
-                errno(self.space.map_fixed_noreplace(addr, len, mapping)).map(|()| addr)
+                let options = errno(self.placing(hint, len))?;
+                errno(self.space.map_any_with(len, mapping, &options))
             }
             Place::Fixed(at) => {
                 let addr = fixed(at);
@@ -212,7 +222,8 @@ impl<S: RangeStore<Page, PageMapping>> Linux<S> {
         if matches!(movement, Move::Stay) {
             return Err(ENOMEM);
         }
-        let to = errno(self.place(None, new_len))?;
+        let options = errno(self.placing(None, new_len))?;
+        let to = errno(self.space.find_free(new_len, &options))?;
         self.relocate(&region, (addr, old_len), (to, new_len), keep)
     }
 

@@ -9,7 +9,7 @@
     reason = "the functions of a C interface; no pointer leaves this file"
 )]
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
@@ -20,12 +20,16 @@ use gaptree::capi::{
     self, MMAP_EXIST, MMAP_HINT_EXACT, MMAP_HINT_ROUND_DOWN, MMAP_HINT_UPWARDS,
     MMAP_OFFSETS_LINEAR, MMAP_PLACE_BEST_HIGHEST, MMAP_PLACE_BEST_LOWEST, MMAP_PLACE_DEFAULT,
     MMAP_PLACE_HIGHEST, MMAP_PLACE_LOWEST, MMAP_PLACE_NEAREST, MMAP_PLACE_RANDOM, MMAP_STOPPED,
-    MMapAddrSpace, MMapDataFns, MMapError, MMapInfo, MMapMapping, MMapOptions, MMapRegion,
-    MMapSegment, MMapTotals,
+    MMapAddrSpace, MMapError, MMapInfo, MMapMapping, MMapOptions, MMapRegion, MMapSegment,
+    MMapTotals,
 };
 use gaptree::{
     Guard, HintRule, HolePolicy, MapOptions, OffsetRule, Order, Placement, Prot, Source,
     SpaceSegment,
+};
+
+use super::c_mapping::{
+    Mapping, Region, c_mapping, forget_held, held, mapping_of, region_of, segment_of,
 };
 
 /// `(uintptr_t)-1`.
@@ -53,11 +57,6 @@ pub(super) struct CSpace {
     /// A callback's call back into the space was not refused.
     entered: Cell<bool>,
 }
-
-/// A region of a space with data.
-type Region = gaptree::Region<u64>;
-/// A mapping with data.
-type Mapping = gaptree::Mapping<u64>;
 
 /// By which functions a call is made that reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,90 +135,6 @@ extern "C-unwind" fn change(
     to.said = (to.change)(region, &mut changed);
     *mapping = c_mapping(&changed);
     to.said.break_value().map_or(0, |_| -1)
-}
-
-thread_local! {
-    /// How often spaces of this thread have each number whose copies are counted, less
-    /// how often they should.
-    static HELD: RefCell<BTreeMap<u64, i64>> = const { RefCell::new(BTreeMap::new()) };
-}
-
-extern "C-unwind" fn copy_data(data: u64) {
-    HELD.with_borrow_mut(|held| *held.entry(data).or_default() += 1);
-}
-
-extern "C-unwind" fn release_data(data: u64) {
-    HELD.with_borrow_mut(|held| *held.entry(data).or_default() -= 1);
-}
-
-static COUNTED: MMapDataFns = MMapDataFns {
-    copy: Some(copy_data),
-    release: Some(release_data),
-};
-
-/// All of a mapping, for C. Copies of odd data are counted.
-fn c_mapping(mapping: &Mapping) -> MMapMapping {
-    let data = mapping.data;
-    MMapMapping {
-        prot: mapping.prot.0.cast_signed(),
-        flags: mapping.flags.cast_signed(),
-        fd: mapping.fd,
-        offset: mapping.offset.cast_signed(),
-        data,
-        data_fns: if data % 2 == 1 {
-            &raw const COUNTED
-        } else {
-            ptr::null()
-        },
-        guard: mapping.guard,
-        linear: if mapping.offset_rule == OffsetRule::Linear {
-            255
-        } else {
-            0
-        },
-        original: mapping.original.into(),
-        sealed: mapping.sealed.into(),
-    }
-}
-
-/// All of a mapping, as C is told.
-fn mapping_of(mapping: &MMapMapping) -> Mapping {
-    let rule = if mapping.linear == 0 {
-        OffsetRule::Verbatim
-    } else {
-        OffsetRule::Linear
-    };
-    Mapping {
-        prot: Prot(mapping.prot.cast_unsigned()),
-        flags: mapping.flags.cast_unsigned(),
-        fd: mapping.fd,
-        offset: mapping.offset.cast_unsigned(),
-        offset_rule: rule,
-        original: mapping.original == 1,
-        sealed: mapping.sealed == 1,
-        guard: mapping.guard,
-        data: mapping.data,
-    }
-}
-
-/// The region that a segment is, unless it is a gap.
-fn region_of(segment: &MMapSegment) -> Option<Region> {
-    segment.mapped.then(|| Region {
-        addr: segment.start as u64,
-        len: segment.len as u64,
-        mapping: mapping_of(&segment.mapping),
-    })
-}
-
-/// A region, or a gap, as C is told.
-fn segment_of(segment: &MMapSegment) -> SpaceSegment<u64> {
-    match region_of(segment) {
-        Some(region) => SpaceSegment::Region(region),
-        None => SpaceSegment::Gap {
-            addr: segment.start as u64,
-            len: segment.len as u64,
-        },
-    }
 }
 
 /// A number of C's; all of them have 64 bits where this is used.
@@ -312,7 +227,7 @@ impl CSpace {
             // SAFETY: null or live.
             unsafe { capi::mmap_set_offsets(mm, MMAP_OFFSETS_LINEAR) };
         }
-        HELD.with_borrow_mut(BTreeMap::clear);
+        forget_held();
         (!mm.is_null()).then_some(Self {
             mm,
             linear,
@@ -744,10 +659,7 @@ impl CSpace {
 
     /// How often spaces of this thread have each number that is counted.
     pub(super) fn held() -> BTreeMap<u64, i64> {
-        HELD.with_borrow(|held| {
-            let had = held.iter().filter(|&(_, &count)| count != 0);
-            had.map(|(&data, &count)| (data, count)).collect()
-        })
+        held()
     }
 
     pub(super) fn check_access(&self, addr: u64, len: u64, prot: Prot) -> Result<(), u64> {

@@ -6,10 +6,12 @@
 //! | `bodies.rs` | what fuzz targets, property tests and the replay of the corpus run |
 //! | `target.rs` | what a fuzz target does besides |
 //! | `store.rs`, `map.rs`, `space.rs`, `capi.rs` | a subject each, with its oracle |
-//! | `c_space.rs` | the C interface as a safe type |
+//! | `c_space.rs`, `c_mapping.rs` | the C interface as a safe type; its mappings and their data |
 //! | `driver.rs` | applying, comparing, and the message of a disagreement |
 
 mod bodies;
+#[cfg(feature = "capi")]
+mod c_mapping;
 #[cfg(feature = "capi")]
 mod c_space;
 #[cfg(feature = "capi")]
