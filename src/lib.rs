@@ -48,6 +48,7 @@ pub mod capi;
 mod flow;
 mod guard;
 mod key;
+pub mod linux;
 mod ordinal;
 mod query;
 mod range_map;

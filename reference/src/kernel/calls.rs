@@ -1,11 +1,12 @@
 //! Random memory calls, and how the kernel is asked.
 
 use std::fmt;
+use std::os::fd::AsRawFd;
 
 use fastrand::Rng;
 
-use super::sys::{self, Answer, EINVAL, PAGE};
-use super::window::Window;
+use super::sys::{self, Answer, PAGE};
+use super::window::{TASK_END, Window};
 
 /// How many bytes below a stack Linux keeps free, as long as nothing is mapped there:
 /// its `stack_guard_gap`.
@@ -74,6 +75,54 @@ pub(super) enum Call {
         new_len: u64,
         movement: Move,
     },
+    /// With arguments of any kind.
+    Raw(Raw),
+}
+
+/// An address: in the window or near it, or beyond all that can be mapped.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Addr {
+    In(u64),
+    Beyond(u64),
+}
+
+impl Addr {
+    /// The address, in a window that begins at `start`.
+    pub(super) fn of(self, start: u64) -> u64 {
+        match self {
+            Self::In(at) => start.wrapping_add(at),
+            Self::Beyond(by) => TASK_END.saturating_add(by),
+        }
+    }
+}
+
+/// A call as the system call has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Raw {
+    Map {
+        addr: Addr,
+        len: u64,
+        prot: u64,
+        flags: u64,
+        file: Option<u32>,
+        offset: u64,
+    },
+    Unmap {
+        addr: Addr,
+        len: u64,
+    },
+    Protect {
+        addr: Addr,
+        len: u64,
+        prot: u64,
+    },
+    Remap {
+        addr: Addr,
+        old_len: u64,
+        new_len: u64,
+        flags: u64,
+        new_addr: Addr,
+    },
 }
 
 /// Makes calls; for a while they fill the window, then they empty it.
@@ -103,6 +152,9 @@ impl Calls {
     pub(super) fn next(&mut self) -> Call {
         if self.random.u32(..400) == 0 {
             self.mapping = self.random.u32(35..75);
+        }
+        if self.random.u32(..12) == 0 {
+            return Call::Raw(self.raw());
         }
         let sort = self.random.u32(..100);
         if sort < self.mapping {
@@ -189,6 +241,117 @@ impl Calls {
             new_len,
             movement,
         }
+    }
+
+    /// Any arguments that cannot touch memory outside the window.
+    fn raw(&mut self) -> Raw {
+        let (at, len) = self.range();
+        match self.random.u32(..4) {
+            0 => self.raw_map(at, len),
+            1 => Raw::Unmap {
+                addr: Addr::Beyond(self.odd()),
+                len: self.odd(),
+            },
+            2 => {
+                let prot =
+                    self.any_of(&[0, 1, 3, 5, 7, 8, 9, 16, 1 << 24, 1 << 25, 3 << 24, 1 << 63]);
+                let outside = self.random.bool();
+                let addr = if outside {
+                    Addr::Beyond(self.odd())
+                } else {
+                    Addr::In(at)
+                };
+                // From the window on, either inside or more than there is.
+                let len = if outside {
+                    self.odd()
+                } else {
+                    self.any_of(&[len, len, u64::MAX])
+                };
+                Raw::Protect { addr, len, prot }
+            }
+            _ => self.raw_remap(at, len),
+        }
+    }
+
+    fn raw_map(&mut self, at: u64, len: u64) -> Raw {
+        let kind = self.any_of(&[0, 1, 2, 2, 3, 4, 8, 9]);
+        let flags = [0x20, 0x20, 0x100, 0x4000, 0x2_0000, 0x800, 1 << 30, 1 << 40];
+        let flags = kind | self.any_of(&flags) | self.any_of(&flags);
+        let file = [None, Some(0), Some(1), Some(2), Some(3)][self.random.usize(..5)];
+        let offset = self.any_of(&[0, PAGE, 5, 1 << 62, (1 << 63) - PAGE, 1 << 63, u64::MAX]);
+        let fixed = self.any_of(&[0, 0, 0x10, 0x10_0000]);
+        // What is fixed is inside the window, or beyond everything.
+        let (addr, len) = match self.random.u32(..3) {
+            0 => (Addr::Beyond(self.odd()), self.odd()),
+            1 if fixed == 0 => (Addr::In(at), self.odd()),
+            _ => (Addr::In(at), len),
+        };
+        Raw::Map {
+            addr,
+            len,
+            prot: self.any_of(&[0, 1, 2, 3, 5, 7, 8, 1 << 40]) & !4 | self.any_of(&[0, 0, 5]),
+            flags: flags | fixed,
+            file,
+            offset,
+        }
+    }
+
+    fn raw_remap(&mut self, at: u64, len: u64) -> Raw {
+        let (to, room) = self.range();
+        let flags = self.any_of(&[0, 1, 1, 2, 3, 4, 5, 7, 8, 9, 1 << 32]);
+        let beyond = self.random.u32(..4) == 0;
+        let old_len = self.any_of(&[0, 1, len, len, u64::MAX]);
+        let target = self.random.u32(..4);
+        // What is unmapped is inside the window: the rest of the old, or the target.
+        let new_len = match self.random.u32(..4) {
+            _ if flags & 2 == 2 && target > 0 => room,
+            0 => self.odd(),
+            1 => old_len,
+            _ => room.min(len),
+        };
+        Raw::Remap {
+            addr: if beyond {
+                Addr::Beyond(self.odd())
+            } else {
+                Addr::In(at)
+            },
+            old_len,
+            new_len,
+            flags,
+            new_addr: if target == 0 {
+                Addr::Beyond(self.odd())
+            } else {
+                Addr::In(to)
+            },
+        }
+    }
+
+    /// A number around everything that could wrap or end something.
+    fn odd(&mut self) -> u64 {
+        let numbers = [
+            0,
+            1,
+            PAGE - 1,
+            PAGE,
+            5 * PAGE,
+            1 << 31,
+            1 << 32,
+            1 << 47,
+            1 << 63,
+            TASK_END,
+            TASK_END - PAGE,
+            TASK_END + 1,
+            0_u64.wrapping_sub(TASK_END),
+            0_u64.wrapping_sub(TASK_END).wrapping_sub(PAGE),
+            0_u64.wrapping_sub(PAGE),
+            0_u64.wrapping_sub(PAGE) + 1,
+            u64::MAX,
+        ];
+        self.any_of(&numbers)
+    }
+
+    fn any_of(&mut self, numbers: &[u64]) -> u64 {
+        numbers[self.random.usize(..numbers.len())]
     }
 
     /// Address and length inside the window; a few addresses are not aligned,
@@ -308,8 +471,26 @@ impl Call {
                     Move::Copy => (COPY, 0),
                     Move::CopyTo(to) => (COPY | libc::MREMAP_FIXED, addr(to)),
                 };
-                sys::mremap(addr(at), old_len, new_len, flags, to)
+                sys::mremap(addr(at), old_len, new_len, flags as u64, to)
             }
+            Self::Raw(raw) => raw.ask(window),
+        }
+    }
+
+    /// The hint and the length of an `mmap` that leaves the place open.
+    pub(super) fn open_place(&self) -> Option<(Option<u64>, u64)> {
+        match *self {
+            Self::Map {
+                place: Place::Anywhere,
+                len,
+                ..
+            } => Some((None, len)),
+            Self::Map {
+                place: Place::Near(at),
+                len,
+                ..
+            } => Some((Some(at), len)),
+            _ => None,
         }
     }
 
@@ -328,12 +509,34 @@ impl Call {
     }
 }
 
-/// An address that must be a multiple of the page size.
-pub(super) fn aligned(addr: u64) -> Answer {
-    if addr.is_multiple_of(PAGE) {
-        Ok(addr)
-    } else {
-        Err(EINVAL)
+impl Raw {
+    fn ask(self, window: &Window) -> Answer {
+        let start = window.range.start;
+        match self {
+            Self::Map {
+                addr,
+                len,
+                prot,
+                flags,
+                file,
+                offset,
+            } => {
+                let fd = match file {
+                    None => -1,
+                    Some(file) => window.files[file as usize].as_raw_fd(),
+                };
+                sys::raw_mmap(addr.of(start), len, prot, flags, fd, offset)
+            }
+            Self::Unmap { addr, len } => sys::munmap(addr.of(start), len),
+            Self::Protect { addr, len, prot } => sys::raw_mprotect(addr.of(start), len, prot),
+            Self::Remap {
+                addr,
+                old_len,
+                new_len,
+                flags,
+                new_addr,
+            } => sys::mremap(addr.of(start), old_len, new_len, flags, new_addr.of(start)),
+        }
     }
 }
 
@@ -359,6 +562,7 @@ impl fmt::Display for Call {
                 f,
                 "mremap +{at:#x} len {old_len:#x} to {new_len:#x} {movement:x?}"
             ),
+            Self::Raw(raw) => write!(f, "raw {raw:x?}"),
         }
     }
 }

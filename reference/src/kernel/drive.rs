@@ -1,16 +1,15 @@
 //! Kernel and address space side by side.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
-use std::ops::Range;
 
-use gaptree::{BTreeStore, Page, PageMapping, Placement, RangeStore, SortedVecStore};
+use gaptree::{BTreeStore, Page, RangeStore, SortedVecStore};
 
-use super::Report;
-use super::calls::{Call, Calls, Move, Place};
-use super::linux::{Linux, row};
-use super::sys::{Answer, ENOMEM, EPERM, PAGE};
+use super::calls::{Call, Calls, Move};
+use super::linux::{Kept, Linux};
+use super::sys::{self, Answer, ENOMEM, EPERM, PAGE};
 use super::window::Window;
+use super::{Layout, Report};
 use crate::trace::{Object, Row, coalesce};
 
 /// How many calls a message shows.
@@ -22,7 +21,7 @@ const SHOWN: usize = 12;
 /// The first disagreement, as text.
 pub(super) fn run(
     window: &mut Window,
-    placement: Placement,
+    layout: Layout,
     (operations, seed): (u64, u64),
     mut progress: impl FnMut(u64),
 ) -> Result<Report, String> {
@@ -42,8 +41,7 @@ pub(super) fn run(
         let done = report.operations;
         let progress = |count| progress(done + count);
         let begin = Begin {
-            placement,
-            stacks,
+            layout,
             calls,
             count,
         };
@@ -59,14 +57,12 @@ pub(super) fn run(
 
 /// How a part of a run is made.
 struct Begin {
-    placement: Placement,
-    /// Whether there are stacks among the mappings.
-    stacks: bool,
+    layout: Layout,
     calls: Calls,
     count: u64,
 }
 
-fn part_of_run<S: RangeStore<Page, PageMapping>>(
+fn part_of_run<S: RangeStore<Page, Kept>>(
     window: &mut Window,
     begin: Begin,
     mut progress: impl FnMut(u64),
@@ -104,19 +100,24 @@ struct Drive<'a, S> {
     /// The kernel's rows as it shows them, after the last call.
     raw: Vec<Row>,
     report: Report,
-    stacks: bool,
+    layout: Layout,
+    /// Whether the kernel is one that the library says it is like.
+    is_new: bool,
+    /// The inode of each shared object without a file, by our number.
+    objects: HashMap<u64, u64>,
 }
 
-impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
+impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
     fn new(window: &'a mut Window, begin: &Begin) -> Result<Self, String> {
-        let linux = Linux::new(&window.range, begin.placement, begin.stacks);
-        let linux = linux.map_err(|error| error.to_string())?;
+        let linux = Linux::new(&window.range, begin.layout)?;
         let mut drive = Self {
             window,
             linux,
             raw: Vec::new(),
             report: Report::default(),
-            stacks: begin.stacks,
+            layout: begin.layout,
+            is_new: sys::is_at_least(6, 17),
+            objects: HashMap::new(),
         };
         drive.clear()?;
         Ok(drive)
@@ -131,8 +132,8 @@ impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
         result
     }
 
-    /// Whether the call is an `mremap` that concerns more than one of the
-    /// kernel's rows, or one that copies a file, which older kernels refuse.
+    /// Whether a kernel before 6.17 answers such a call in another way: an `mremap` that
+    /// concerns more than one row or that copies a file, and odd arguments.
     fn leaves_out(&self, call: &Call) -> bool {
         let Call::Remap {
             at,
@@ -141,11 +142,11 @@ impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
             ..
         } = *call
         else {
-            return false;
+            return !self.is_new && matches!(call, Call::Raw(_));
         };
         let addr = self.window.range.start + at;
         let end = addr + old_len.next_multiple_of(PAGE);
-        if !addr.is_multiple_of(PAGE) {
+        if self.is_new || !addr.is_multiple_of(PAGE) {
             return false;
         }
         let copies = matches!(movement, Move::Copy | Move::CopyTo(_));
@@ -160,16 +161,11 @@ impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
         }
     }
 
-    /// Our rows as the kernel's listing could have them: it does not show whether
-    /// memory is a stack.
-    fn shown(&self, rows: Vec<Row>) -> Vec<Row> {
-        if self.stacks { coalesce(rows) } else { rows }
-    }
-
     /// Makes a call on both sides and compares everything.
     fn step(&mut self, call: &Call) -> Result<(), String> {
-        let mut pieces = Vec::new();
-        let ours = self.linux.answer(call, |region| pieces.push(row(&region)));
+        let guarded = self.guarded(call);
+        let before = self.linux.host.actions;
+        let ours = self.linux.answer(call);
         let mut kernel = call.ask(self.window);
         if kernel == Err(EPERM) && call.leaves_the_place_open() {
             // What it found is below `vm.mmap_min_addr`, where only some may map.
@@ -178,20 +174,25 @@ impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
         if kernel != ours {
             return Err(differ("answer", show(kernel), show(ours)));
         }
-        let pieces = self.shown(pieces);
-        self.compare_pieces(call, &pieces)?;
+        if let Some(guarded) = guarded
+            && guarded != kernel.ok()
+        {
+            let ours = format!("{guarded:x?}");
+            return Err(differ("address beside guards", show(kernel), ours));
+        }
         let rows = self.window.maps.rows(&self.window.range);
         self.raw = rows.map_err(|error| format!("/proc/self/maps: {error}"))?;
-        let expected = coalesce(self.raw.iter().copied());
-        let space = &self.linux.space;
-        let got = self.shown(space.regions().map(|region| row(&region)).collect());
-        if expected != got {
-            return Err(differ("listing", list(&expected), list(&got)));
+        let got = self.linux.rows();
+        if !self.agree(&got) {
+            return Err(differ("listing", list(&self.raw), list(&got)));
         }
-        space.check();
+        if !self.linux.host.is(&got) {
+            return Err("the host has other pages than the books".to_owned());
+        }
+        self.linux.mm.check();
         self.report.operations += 1;
-        self.report.pieces += pieces.len() as u64;
-        self.report.split += u64::from(self.raw.len() > expected.len());
+        self.report.actions += self.linux.host.actions - before;
+        self.report.split += u64::from(coalesce(got.iter().copied()).len() < got.len());
         match kernel {
             Ok(_) => self.report.placements += u64::from(call.leaves_the_place_open()),
             Err(_) => self.report.refused += 1,
@@ -199,39 +200,29 @@ impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
         Ok(())
     }
 
-    /// Compares what the space reported with the kernel's listing before.
-    fn compare_pieces(&self, call: &Call, pieces: &[Row]) -> Result<(), String> {
-        let (at, len, whole) = match *call {
-            Call::Map {
-                place: Place::Fixed(at),
-                len,
-                ..
-            }
-            | Call::Unmap { at, len } => (at, len, true),
-            Call::Protect { at, len, .. } => (at, len, false),
-            _ => return Ok(()),
-        };
-        let start = self.window.range.start + at;
-        let range = start..start + len.next_multiple_of(PAGE);
-        let mut expected = if start.is_multiple_of(PAGE) && len > 0 {
-            clipped(&self.raw, &range)
-        } else {
-            Vec::new()
-        };
-        if !whole {
-            // `mprotect` ends at the first hole.
-            let mut end = start;
-            expected.retain(|row| {
-                let goes_on = row.start == end;
-                end = if goes_on { row.end } else { u64::MAX };
-                goes_on
-            });
-        }
-        if expected == pieces {
-            Ok(())
-        } else {
-            Err(differ("pieces", list(&expected), list(pieces)))
-        }
+    /// Where a space with guards would map, if the kernel is to map there.
+    fn guarded(&self, call: &Call) -> Option<Option<u64>> {
+        let (hint, len) = call.open_place()?;
+        let hint = hint.map(|at| self.window.range.start.wrapping_add(at));
+        let found = self.linux.guarded(hint, len);
+        let taken = hint.is_some_and(|hint| found == Some(hint & !(PAGE - 1)));
+        (len > 0 && (taken || self.layout == Layout::Legacy)).then_some(found)
+    }
+
+    /// Whether our rows are the kernel's, one by one; shared objects have their own
+    /// numbers on each side.
+    fn agree(&mut self, got: &[Row]) -> bool {
+        let (raw, objects) = (&self.raw, &mut self.objects);
+        raw.len() == got.len()
+            && raw.iter().zip(got).all(|(kernel, ours)| {
+                let (Object::Shared(inode), Object::Shared(number)) = (kernel.object, ours.object)
+                else {
+                    return kernel == ours;
+                };
+                let object = kernel.object;
+                *objects.entry(number).or_insert(inode) == inode
+                    && *kernel == Row { object, ..*ours }
+            })
     }
 
     fn message(&self, recent: &VecDeque<Call>, index: u64, problem: &str) -> String {
@@ -246,26 +237,6 @@ impl<'a, S: RangeStore<Page, PageMapping>> Drive<'a, S> {
         write!(text, "the kernel's rows now:\n{}", list(&self.raw)).expect("writing to a string");
         text
     }
-}
-
-/// The parts of the rows inside a range, made one where they could be.
-fn clipped(rows: &[Row], range: &Range<u64>) -> Vec<Row> {
-    let inside = rows
-        .iter()
-        .filter(|row| row.start < range.end && row.end > range.start);
-    coalesce(inside.map(|row| {
-        let start = row.start.max(range.start);
-        let offset = match row.object {
-            Object::Anonymous => 0,
-            _ => row.offset + (start - row.start),
-        };
-        Row {
-            start,
-            end: row.end.min(range.end),
-            offset,
-            ..*row
-        }
-    }))
 }
 
 fn show(answer: Answer) -> String {

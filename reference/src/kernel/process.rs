@@ -62,7 +62,7 @@ fn parse(numbers: &str) -> Result<Report, std::num::ParseIntError> {
         operations: next(),
         placements: next(),
         refused: next(),
-        pieces: next(),
+        actions: next(),
         split: next(),
         left_out: next(),
     })
@@ -106,26 +106,21 @@ fn run(layout: Layout, operations: u64, seed: u64) -> ExitCode {
         Err(reason) => return skip(reason),
     };
     let mut output = io::stdout();
-    let result = drive::run(
-        &mut window,
-        layout.placement(),
-        (operations, seed),
-        |done| {
-            // Nobody listens any more: go on, the status tells the rest.
-            let _ = writeln!(output, "done {done}");
-        },
-    );
+    let result = drive::run(&mut window, layout, (operations, seed), |done| {
+        // Nobody listens any more: go on, the status tells the rest.
+        let _ = writeln!(output, "done {done}");
+    });
     match result {
         Ok(report) => {
             let Report {
                 operations,
                 placements,
                 refused,
-                pieces,
+                actions,
                 split,
                 left_out,
             } = report;
-            println!("report {operations} {placements} {refused} {pieces} {split} {left_out}");
+            println!("report {operations} {placements} {refused} {actions} {split} {left_out}");
             ExitCode::SUCCESS
         }
         Err(problem) => {

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use gaptree::Placement;
-
 /// How the kernel lays out a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Layout {
@@ -17,13 +15,6 @@ pub enum Layout {
 impl Layout {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Default, Self::Legacy];
-
-    pub(super) fn placement(self) -> Placement {
-        match self {
-            Self::Default => Placement::Highest,
-            Self::Legacy => Placement::Lowest,
-        }
-    }
 }
 
 impl fmt::Display for Layout {
@@ -66,13 +57,11 @@ pub struct Report {
     pub placements: u64,
     /// Calls that both refused, with the same error.
     pub refused: u64,
-    /// Removed or changed pieces that the space reported, and the kernel's
-    /// listing before the call shows.
-    pub pieces: u64,
-    /// Listings in which the kernel had two rows where one would do.
+    /// Actions of the host, done on a copy of the pages.
+    pub actions: u64,
+    /// Listings in which two rows differ in nothing that the listing shows.
     pub split: u64,
-    /// `mremap` calls that were not made, because the kernel does not do them
-    /// for more than one of its rows.
+    /// Calls that were not made, because kernels before 6.17 answer otherwise.
     pub left_out: u64,
 }
 
@@ -81,7 +70,7 @@ impl Report {
         self.operations += other.operations;
         self.placements += other.placements;
         self.refused += other.refused;
-        self.pieces += other.pieces;
+        self.actions += other.actions;
         self.split += other.split;
         self.left_out += other.left_out;
     }
@@ -93,15 +82,15 @@ impl fmt::Display for Report {
             operations,
             placements,
             refused,
-            pieces,
+            actions,
             split,
             left_out,
         } = self;
         write!(f, "{operations} operations, {placements} placements, ")?;
-        write!(f, "{refused} refusals, {pieces} pieces reported; ")?;
+        write!(f, "{refused} refusals, {actions} actions of the host; ")?;
         write!(
             f,
-            "{split} listings with rows that the kernel keeps apart, "
+            "{split} listings with rows that look as if they were one, "
         )?;
         write!(f, "{left_out} calls left out")
     }

@@ -14,8 +14,6 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr;
 
 pub(super) const PAGE: u64 = 4096;
-pub(super) const EFAULT: i32 = libc::EFAULT;
-pub(super) const EINVAL: i32 = libc::EINVAL;
 pub(super) const ENOMEM: i32 = libc::ENOMEM;
 pub(super) const EPERM: i32 = libc::EPERM;
 
@@ -81,17 +79,43 @@ pub(super) fn mprotect(addr: u64, len: u64, prot: u32) -> Answer {
 }
 
 /// `mremap` of memory that nobody uses, to where nobody uses any.
-pub(super) fn mremap(addr: u64, old_len: u64, new_len: u64, flags: i32, to: u64) -> Answer {
+pub(super) fn mremap(addr: u64, old_len: u64, new_len: u64, flags: u64, to: u64) -> Answer {
     // SAFETY: nobody uses the memory on either side, see above.
-    address(unsafe {
-        libc::mremap(
-            ptr::without_provenance_mut(addr as usize),
-            old_len as usize,
-            new_len as usize,
-            flags,
-            ptr::without_provenance_mut::<libc::c_void>(to as usize),
-        )
-    })
+    raw(unsafe { libc::syscall(libc::SYS_mremap, addr, old_len, new_len, flags, to) })
+}
+
+/// `mmap` with any arguments, under the same rule.
+pub(super) fn raw_mmap(addr: u64, len: u64, prot: u64, flags: u64, fd: i32, offset: u64) -> Answer {
+    // SAFETY: nobody uses the memory.
+    raw(unsafe { libc::syscall(libc::SYS_mmap, addr, len, prot, flags, fd, offset) })
+}
+
+/// `mprotect` with any arguments, under the same rule.
+pub(super) fn raw_mprotect(addr: u64, len: u64, prot: u64) -> Answer {
+    // SAFETY: nobody uses the memory.
+    raw(unsafe { libc::syscall(libc::SYS_mprotect, addr, len, prot) })
+}
+
+/// What a system call returned.
+fn raw(result: libc::c_long) -> Answer {
+    if result == -1 {
+        Err(errno())
+    } else {
+        Ok(result as u64)
+    }
+}
+
+/// The same file, open for something else: `libc::O_RDONLY` and its like.
+pub(super) fn reopened(file: &File, mode: i32) -> io::Result<File> {
+    let path = format!("/proc/self/fd/{}\0", file.as_raw_fd());
+    let path = CStr::from_bytes_with_nul(path.as_bytes()).map_err(io::Error::other)?;
+    // SAFETY: the path is a valid C string, and the descriptor is new and ours.
+    unsafe {
+        match libc::open(path.as_ptr(), mode | libc::O_CLOEXEC) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(File::from_raw_fd(fd)),
+        }
+    }
 }
 
 /// A file in memory.
@@ -113,6 +137,15 @@ pub(super) fn keep_heap_in_one_piece(bytes: i32) {
         libc::mallopt(libc::M_TOP_PAD, bytes);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
     }
+}
+
+/// Whether the kernel is at least of this version.
+pub(super) fn is_at_least(major: u32, minor: u32) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next().and_then(|word| word.parse::<u32>().ok());
+    let (found, rest) = (next().unwrap_or(0), next().unwrap_or(0));
+    (found, rest) >= (major, minor)
 }
 
 /// Whether the process has the legacy layout.

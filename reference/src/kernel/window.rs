@@ -16,6 +16,10 @@ const NARROW: u64 = 64;
 /// it. Too few for a huge page, so that the kernel does not align for them.
 const WIDE: u64 = 448;
 
+/// The files that were opened for reading only, and for writing only.
+pub(super) const READ_ONLY: u32 = 2;
+pub(super) const WRITE_ONLY: u32 = 3;
+
 /// What the heap may need while there is no memory outside the window.
 const HEAP: i32 = 64 << 20;
 
@@ -24,7 +28,7 @@ const STACK: usize = 1 << 20;
 
 /// One past the last address that a program can map, with four levels of page
 /// tables and no hint above them.
-const TASK_END: u64 = (1 << 47) - PAGE;
+pub(super) const TASK_END: u64 = (1 << 47) - PAGE;
 
 /// How often a page may turn out to be free outside the window.
 const PROBES: u32 = 10_000;
@@ -78,8 +82,14 @@ impl Window {
         sys::keep_heap_in_one_piece(HEAP);
         drop(black_box(Vec::<u8>::with_capacity(1 << 20)));
         grow_stack(STACK);
-        let files: io::Result<Vec<File>> = [c"one", c"two"].map(sys::memfd).into_iter().collect();
-        let files = files.map_err(|error| format!("memfd_create: {error}"))?;
+        let names = [c"one", c"two", c"read only", c"write only"];
+        let files: io::Result<Vec<File>> = names.map(sys::memfd).into_iter().collect();
+        let mut files = files.map_err(|error| format!("memfd_create: {error}"))?;
+        for (file, mode) in [(READ_ONLY, libc::O_RDONLY), (WRITE_ONLY, libc::O_WRONLY)] {
+            let file = &mut files[file as usize];
+            let reopened = sys::reopened(file, mode);
+            *file = reopened.map_err(|error| format!("open of a memfd: {error}"))?;
+        }
         let inodes: io::Result<Vec<u64>> = files
             .iter()
             .map(|file| file.metadata().map(|metadata| metadata.ino()))

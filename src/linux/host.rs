@@ -1,0 +1,59 @@
+//! [`Host`]: what is to be done where the memory really is.
+
+use super::backing::Row;
+use super::errno::Errno;
+
+/// The real memory behind a [`Mm`](super::Mm): each method is one action, in the order in
+/// which they are to be done, with the exact range in bytes, whole pages.
+///
+/// An action can be refused. Then it is not in the books either: what was done before it
+/// stays done, and the call returns the error. By default all do nothing.
+///
+/// `()` is a host that does nothing and refuses nothing.
+pub trait Host<F> {
+    /// Whether an action can be refused. Calls are faster where none can.
+    const CAN_REFUSE: bool = true;
+
+    /// Maps what was free.
+    ///
+    /// # Errors
+    /// Whatever the host says; the call returns it.
+    fn map(&mut self, row: &Row<'_, F>) -> Result<(), Errno> {
+        let _ = row;
+        Ok(())
+    }
+
+    /// Unmaps; the row is clipped, and as it was.
+    ///
+    /// # Errors
+    /// Whatever the host says; the call returns it.
+    fn unmap(&mut self, row: &Row<'_, F>) -> Result<(), Errno> {
+        let _ = row;
+        Ok(())
+    }
+
+    /// Gives a protection; the row is clipped, and as it was.
+    ///
+    /// # Errors
+    /// Whatever the host says; the call returns it.
+    fn protect(&mut self, row: &Row<'_, F>, prot: u32) -> Result<(), Errno> {
+        let _ = (row, prot);
+        Ok(())
+    }
+
+    /// Moves the pages of `from` to `to`, which was free and may be longer; what is
+    /// beyond the old length is new. With `keep`, `from` stays mapped: private memory
+    /// without its pages (`MREMAP_DONTUNMAP`), shared memory as it is. A `from` of no
+    /// length is the first page of shared memory that is mapped once more.
+    ///
+    /// # Errors
+    /// Whatever the host says; the call returns it.
+    fn relocate(&mut self, from: &Row<'_, F>, to: &Row<'_, F>, keep: bool) -> Result<(), Errno> {
+        let _ = (from, to, keep);
+        Ok(())
+    }
+}
+
+impl<F> Host<F> for () {
+    const CAN_REFUSE: bool = false;
+}

@@ -1,0 +1,293 @@
+//! [`Mm`]: the memory of a Linux process, and how a change of the books is made with a
+//! host that may refuse it.
+
+use core::fmt;
+
+use super::backing::{Backing, File, Row};
+use super::config::Config;
+use super::errno::Errno;
+use super::flags::PENDING;
+use super::host::Host;
+use crate::addr_space::{
+    AddrSpace, HolePolicy, Mapping, OffsetRule, Page, PageMapping, Prot, Region, SpaceError,
+};
+use crate::btree::BTreeStore;
+use crate::store::RangeStore;
+
+/// The memory of a Linux process: what its system calls answer, where they map, what
+/// `/proc/PID/maps` shows, and what is to be done about it on a [`Host`].
+///
+/// `F` is the user's file object. See the [module](super) for what is here.
+#[derive(Clone)]
+pub struct Mm<F = (), S = BTreeStore<Page, PageMapping<Backing<F>>>> {
+    pub(super) space: AddrSpace<Backing<F>, S>,
+    pub(super) config: Config,
+    /// Where the heap ends; of any alignment.
+    pub(super) brk: u64,
+    /// How many shared objects without a file were made.
+    pub(super) objects: u64,
+}
+
+impl<F: File> Mm<F> {
+    /// A process without any memory.
+    ///
+    /// # Errors
+    /// Those of [`AddrSpace::new`] for the configuration's page size and end.
+    pub fn new(config: Config) -> Result<Self, SpaceError> {
+        Self::with_engine(config)
+    }
+}
+
+/// Half of the addresses are a kernel's, on every architecture.
+const MAX_END: u64 = 1 << 63;
+
+impl<F: File + fmt::Debug, S: RangeStore<Page, PageMapping<Backing<F>>>> fmt::Debug for Mm<F, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mm")
+            .field("space", &self.space)
+            .field("brk", &self.brk)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A row as a region of the books shows it.
+pub(super) fn row<'a, F>(region: &Region<&'a Backing<F>>) -> Row<'a, F> {
+    let mapping = region.mapping;
+    Row {
+        addr: region.addr,
+        len: region.len,
+        prot: mapping.prot.0,
+        flags: mapping.flags & !PENDING,
+        backing: mapping.data,
+        offset: mapping.offset,
+    }
+}
+
+/// The same of a region that was reported.
+pub(super) fn reported<F>(region: &Region<Backing<F>>) -> Row<'_, F> {
+    row_of(region.addr, region.len, &region.mapping)
+}
+
+/// The row that a mapping makes of a range.
+pub(super) fn row_of<F>(addr: u64, len: u64, mapping: &Mapping<Backing<F>>) -> Row<'_, F> {
+    Row {
+        addr,
+        len,
+        prot: mapping.prot.0,
+        flags: mapping.flags & !PENDING,
+        backing: &mapping.data,
+        offset: mapping.offset,
+    }
+}
+
+/// A mapping of these properties.
+pub(super) fn mapping<F>(
+    prot: u32,
+    flags: u32,
+    backing: Backing<F>,
+    offset: u64,
+) -> Mapping<Backing<F>> {
+    let anonymous = matches!(backing, Backing::Anonymous);
+    let mapping = Mapping {
+        offset: if anonymous { 0 } else { offset },
+        offset_rule: if anonymous {
+            OffsetRule::Verbatim
+        } else {
+            OffsetRule::Linear
+        },
+        ..Mapping::anonymous(Prot(prot), flags)
+    };
+    mapping.with_data(backing)
+}
+
+/// What a call says that the books refuse.
+pub(super) fn refusal(error: SpaceError) -> Errno {
+    match error {
+        SpaceError::Exists => Errno::EEXIST,
+        SpaceError::NoFreeRange
+        | SpaceError::NotMapped
+        | SpaceError::RegionLimit
+        | SpaceError::ByteLimit
+        | SpaceError::OutOfMemory => Errno::ENOMEM,
+        _ => Errno::EINVAL,
+    }
+}
+
+impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
+    /// A process without any memory, on any engine.
+    ///
+    /// # Errors
+    /// As for [`new`](Mm::new).
+    pub fn with_engine(config: Config) -> Result<Self, SpaceError> {
+        if config.end > MAX_END {
+            return Err(SpaceError::OutsideSpace);
+        }
+        let space = AddrSpace::with_engine(0, config.end, config.page_size)?;
+        Ok(Self {
+            space,
+            brk: config.brk,
+            config,
+            objects: 0,
+        })
+    }
+
+    /// What the system and its architecture decide.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The rows that have a byte in `[addr, addr + len)`, whole, ascending, from both
+    /// ends. Allocates nothing.
+    pub fn rows_in(&self, addr: u64, len: u64) -> impl DoubleEndedIterator<Item = Row<'_, F>> {
+        let regions = self.space.regions_in(addr, len).borrowed();
+        regions.map(|region| row(&region))
+    }
+
+    /// All rows, ascending, from both ends. Allocates nothing.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = Row<'_, F>> {
+        self.space.regions().borrowed().map(|region| row(&region))
+    }
+
+    /// The row around an address, whole. Allocates nothing; O(log n).
+    #[must_use]
+    #[inline]
+    pub fn row_at(&self, addr: u64) -> Option<Row<'_, F>> {
+        self.space.query_ref(addr).as_ref().map(row)
+    }
+
+    /// The books below: for questions that are not Linux's.
+    #[must_use]
+    pub fn space(&self) -> &AddrSpace<Backing<F>, S> {
+        &self.space
+    }
+
+    /// Puts a row into free memory as it is, without a call and without its checks: what
+    /// `execve` or a loader has mapped. Flags are [`VM_SHARED`](super::flags::VM_SHARED)
+    /// and its like.
+    ///
+    /// # Errors
+    /// `EEXIST` if something is mapped there; `EINVAL` for a range that is not whole
+    /// pages of user memory; `ENOMEM`.
+    pub fn adopt(&mut self, row: &Row<'_, F>) -> Result<(), Errno> {
+        let mapping = mapping(
+            row.prot & 7,
+            row.flags & !PENDING,
+            row.backing.clone(),
+            row.offset,
+        );
+        let adopted = self.space.map_fixed_noreplace(row.addr, row.len, mapping);
+        adopted.map_err(refusal)
+    }
+
+    /// Asserts that the books are right; for tests. O(n log n).
+    ///
+    /// # Panics
+    /// They are not.
+    pub fn check(&self) {
+        self.space.check();
+        let pending = self.space.regions().borrowed();
+        let mut pending = pending.filter(|region| region.mapping.flags & PENDING != 0);
+        assert_eq!(pending.next().map(|region| region.addr), None, "pending");
+    }
+
+    /// A length in whole pages, 0 if that is 2^64.
+    pub(super) fn page_align(&self, len: u64) -> u64 {
+        len.checked_next_multiple_of(self.config.page_size)
+            .unwrap_or(0)
+    }
+
+    pub(super) fn is_aligned(&self, addr: u64) -> bool {
+        addr.is_multiple_of(self.config.page_size)
+    }
+
+    /// Unmaps a range, piece by piece as the host does it. Holes are passed over.
+    pub(super) fn unmap<H: Host<F>>(
+        &mut self,
+        addr: u64,
+        len: u64,
+        host: &mut H,
+    ) -> Result<(), Errno> {
+        let unmapped = if H::CAN_REFUSE {
+            let sink = |region: Region<Backing<F>>| host.unmap(&reported(&region));
+            self.space.unmap(addr, len, sink)
+        } else {
+            let sink = |region: Region<Backing<F>>| {
+                let _ = host.unmap(&reported(&region));
+            };
+            self.space.unmap(addr, len, sink).map(Ok)
+        };
+        unmapped.map_err(refusal)?
+    }
+
+    /// Maps a range that is free.
+    pub(super) fn put<H: Host<F>>(
+        &mut self,
+        addr: u64,
+        len: u64,
+        mut mapping: Mapping<Backing<F>>,
+        host: &mut H,
+    ) -> Result<(), Errno> {
+        if !H::CAN_REFUSE {
+            let put = self.space.map_fixed_noreplace(addr, len, mapping.clone());
+            put.map_err(refusal)?;
+            let _ = host.map(&row_of(addr, len, &mapping));
+            return Ok(());
+        }
+        mapping.flags |= PENDING;
+        let put = self.space.map_fixed_noreplace(addr, len, mapping.clone());
+        put.map_err(refusal)?;
+        let said = host.map(&row_of(addr, len, &mapping));
+        self.settle(addr, len, said)
+    }
+
+    /// Maps a range, after what is there was unmapped.
+    pub(super) fn replace<H: Host<F>>(
+        &mut self,
+        addr: u64,
+        len: u64,
+        mut mapping: Mapping<Backing<F>>,
+        host: &mut H,
+    ) -> Result<(), Errno> {
+        if !H::CAN_REFUSE {
+            let row = row_of(addr, len, &mapping);
+            let new = mapping.clone();
+            let sink = |region: Region<Backing<F>>| {
+                let _ = host.unmap(&reported(&region));
+            };
+            self.space.map_at(addr, len, new, sink).map_err(refusal)?;
+            let _ = host.map(&row);
+            return Ok(());
+        }
+        mapping.flags |= PENDING;
+        let sink = |region: Region<Backing<F>>| host.unmap(&reported(&region));
+        let replaced = self.space.map_at(addr, len, mapping.clone(), sink);
+        replaced.map_err(refusal)??;
+        let said = host.map(&row_of(addr, len, &mapping));
+        self.settle(addr, len, said)
+    }
+
+    /// Keeps a pending range if the host has it, and takes it out if not. It is an entry
+    /// of its own, so that neither needs memory.
+    pub(super) fn settle(
+        &mut self,
+        addr: u64,
+        len: u64,
+        said: Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let done = match said {
+            Ok(()) => self.unmark(addr, len),
+            Err(_) => self.space.unmap(addr, len, |_| ()),
+        };
+        done.map_err(refusal)?;
+        said
+    }
+
+    /// Takes our mark away from a range.
+    pub(super) fn unmark(&mut self, addr: u64, len: u64) -> Result<(), SpaceError> {
+        self.space
+            .update(addr, len, HolePolicy::Skip, |_, mapping| {
+                mapping.flags &= !PENDING;
+            })
+    }
+}

@@ -1,0 +1,300 @@
+//! `mmap`, `munmap` and `brk`.
+
+use super::backing::{Backing, File};
+use super::errno::Errno;
+use super::flags::{
+    ACCESS, LEGACY_MAP_MASK, MAP_32BIT, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
+    MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NORESERVE, MAP_PRIVATE,
+    MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, MAP_TYPE, PROT_EXEC, PROT_READ, PROT_WRITE,
+    VM_ACCOUNT, VM_DONTDUMP, VM_DROPPABLE, VM_GROWSDOWN, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD,
+    VM_MAYSHARE, VM_MAYWRITE, VM_NOHUGEPAGE, VM_NORESERVE, VM_SHARED, VM_WIPEONFORK,
+};
+use super::host::Host;
+use super::mm::{Mm, mapping};
+use super::place::Request;
+use crate::addr_space::{Page, PageMapping};
+use crate::store::RangeStore;
+
+/// What may be done with memory of the process's own.
+const MAY_ALL: u32 = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+
+/// The flags of a row without a file, or why there is none.
+fn flags_without_file(kind: u64, mut flags: u32) -> Result<u32, Errno> {
+    match kind {
+        MAP_SHARED => flags |= VM_SHARED | VM_MAYSHARE,
+        MAP_PRIVATE => return Ok(flags),
+        MAP_DROPPABLE => flags |= VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP,
+        _ => return Err(Errno::EINVAL),
+    }
+    if flags & VM_GROWSDOWN != 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(flags)
+}
+
+/// The flags of a row of a file, or why there is none; in the order of Linux's checks.
+fn flags_with_file<F: File>(
+    file: &F,
+    (prot, map_flags): (u64, u64),
+    (offset, len): (u64, u64),
+    mut flags: u32,
+) -> Result<u32, Errno> {
+    let room = file.max_offset().checked_sub(len);
+    if room.is_none_or(|room| offset > room) {
+        return Err(Errno::EOVERFLOW);
+    }
+    let kind = map_flags & MAP_TYPE;
+    match kind {
+        MAP_SHARED | MAP_SHARED_VALIDATE => {
+            if kind == MAP_SHARED_VALIDATE && map_flags & !LEGACY_MAP_MASK != 0 {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            if prot & PROT_WRITE != 0 && !file.is_writable() {
+                return Err(Errno::EACCES);
+            }
+            flags |= VM_SHARED | VM_MAYSHARE;
+            if !file.is_writable() {
+                flags &= !(VM_MAYWRITE | VM_SHARED);
+            }
+        }
+        MAP_PRIVATE => {}
+        _ => return Err(Errno::EINVAL),
+    }
+    if !file.is_readable() {
+        return Err(Errno::EACCES);
+    }
+    if file.is_noexec() {
+        if prot & PROT_EXEC != 0 {
+            return Err(Errno::EPERM);
+        }
+        flags &= !VM_MAYEXEC;
+    }
+    if flags & VM_GROWSDOWN != 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(flags)
+}
+
+impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
+    /// `mmap`: the address of the first byte. Arguments are as the system call has them,
+    /// raw bits included; `file` is the object behind the descriptor, and ignored with
+    /// `MAP_ANONYMOUS`. O(log n + k) for `k` rows that it replaces.
+    ///
+    /// `MAP_LOCKED` marks the row; `MAP_POPULATE`, `MAP_NONBLOCK` and flags of old change
+    /// nothing here.
+    ///
+    /// # Errors
+    /// In the order of Linux's checks: `EINVAL` for an offset that is not whole pages;
+    /// `EBADF` without a file or `MAP_ANONYMOUS`; `EINVAL` for `MAP_HUGETLB` with a file;
+    /// `ENOMEM` for it without one, as on a system that has reserved no huge page;
+    /// `EINVAL` for a length of 0; `ENOMEM` for one beyond the address space, too many
+    /// rows, and no free range; `EINVAL` for a misaligned fixed address, `EPERM` for one
+    /// below [`min_addr`](super::Config::min_addr); `EEXIST` (`MAP_FIXED_NOREPLACE`); what
+    /// [`File`] says: `EOVERFLOW`, `EOPNOTSUPP`, `EACCES`, `EPERM`; `EINVAL` for no kind of
+    /// mapping, or a stack that is shared or of a file. And what the host says.
+    #[expect(clippy::too_many_arguments, reason = "those of the system call")]
+    pub fn mmap<H: Host<F>>(
+        &mut self,
+        addr: u64,
+        len: u64,
+        prot: u64,
+        flags: u64,
+        file: Option<F>,
+        offset: u64,
+        host: &mut H,
+    ) -> Result<u64, Errno> {
+        if !self.is_aligned(offset) {
+            return Err(Errno::EINVAL);
+        }
+        let anonymous = flags & MAP_ANONYMOUS != 0;
+        let file = file.filter(|_| !anonymous);
+        if file.is_none() && !anonymous {
+            return Err(Errno::EBADF);
+        }
+        if flags & MAP_HUGETLB != 0 {
+            return Err(if anonymous {
+                Errno::ENOMEM
+            } else {
+                Errno::EINVAL
+            });
+        }
+        if len == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let len = self.page_align(len);
+        if len == 0 || self.space.region_count() > self.config.max_map_count {
+            return Err(Errno::ENOMEM);
+        }
+        let fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
+        let addr = if fixed { addr } else { self.hint(addr) };
+        let request = Request {
+            addr,
+            len,
+            fixed,
+            low: flags & MAP_32BIT != 0,
+            huge_offset: self.huge_offset(file.as_ref(), addr, len, offset, flags),
+        };
+        let addr = self.unmapped_area(&request)?;
+        if flags & MAP_FIXED_NOREPLACE != 0 && !self.is_unmapped(addr, len) {
+            return Err(Errno::EEXIST);
+        }
+        let row_flags = self.row_flags(file.as_ref(), (prot, flags), (offset, len))?;
+        let (backing, offset) = match file {
+            Some(file) => (Backing::File(file), offset),
+            None if row_flags & VM_MAYSHARE != 0 => {
+                self.objects += 1;
+                (Backing::Shared(self.objects), 0)
+            }
+            None => (Backing::Anonymous, 0),
+        };
+        let mapping = mapping((prot & ACCESS) as u32, row_flags, backing, offset);
+        if fixed {
+            self.replace(addr, len, mapping, host)?;
+        } else {
+            self.put(addr, len, mapping, host)?;
+        }
+        Ok(addr)
+    }
+
+    /// The flags of a new row, or why there is none.
+    fn row_flags(
+        &self,
+        file: Option<&F>,
+        (prot, flags): (u64, u64),
+        range: (u64, u64),
+    ) -> Result<u32, Errno> {
+        let mut row = MAY_ALL;
+        let mut bit = |map: u64, vm: u32| {
+            if flags & map != 0 {
+                row |= vm;
+            }
+        };
+        bit(MAP_GROWSDOWN, VM_GROWSDOWN);
+        bit(MAP_LOCKED, VM_LOCKED);
+        if self.config.huge_page.is_some() {
+            bit(MAP_STACK, VM_NOHUGEPAGE);
+        }
+        let mut row = match file {
+            Some(file) => flags_with_file(file, (prot, flags), range, row)?,
+            None => flags_without_file(flags & MAP_TYPE, row)?,
+        };
+        if flags & MAP_NORESERVE != 0 {
+            row |= VM_NORESERVE;
+        }
+        if prot & PROT_WRITE != 0 && row & (VM_NORESERVE | VM_SHARED) == 0 {
+            row |= VM_ACCOUNT;
+        }
+        Ok(row)
+    }
+
+    /// A hint as Linux takes it: rounded down, and not too low.
+    fn hint(&self, addr: u64) -> u64 {
+        let page = addr - addr % self.config.page_size;
+        match page {
+            0 => 0,
+            page => page.max(self.page_align(self.config.min_addr)),
+        }
+    }
+
+    /// By which offset a new mapping is aligned for huge pages, if at all: private
+    /// memory that is whole huge pages and has no hint, and files that are long enough
+    /// to have one.
+    fn huge_offset(
+        &self,
+        file: Option<&F>,
+        hint: u64,
+        len: u64,
+        offset: u64,
+        flags: u64,
+    ) -> Option<u64> {
+        let huge = self.config.huge_page?;
+        let offset = match file {
+            Some(file) => file.is_huge_aligned().then_some(offset)?,
+            None if flags & MAP_SHARED != 0 => return None,
+            None => (hint == 0 && len.is_multiple_of(huge)).then_some(0)?,
+        };
+        let covered = offset
+            .checked_add(len)?
+            .checked_sub(offset.checked_next_multiple_of(huge)?)?;
+        (covered >= huge).then_some(offset)
+    }
+
+    /// [`huge_offset`](Self::huge_offset) of a row that moves.
+    pub(super) fn huge_offset_of(
+        &self,
+        backing: &Backing<F>,
+        hint: u64,
+        len: u64,
+        offset: u64,
+    ) -> Option<u64> {
+        match backing {
+            Backing::File(file) => self.huge_offset(Some(file), hint, len, offset, 0),
+            Backing::Shared(_) => None,
+            Backing::Anonymous => self.huge_offset(None, hint, len, 0, 0),
+        }
+    }
+
+    /// Whether nothing is mapped in a range.
+    pub(super) fn is_unmapped(&self, addr: u64, len: u64) -> bool {
+        self.space.regions_in(addr, len).borrowed().next().is_none()
+    }
+
+    /// `munmap`. Pages that are not mapped are passed over. O(log n + k).
+    ///
+    /// # Errors
+    /// `EINVAL` for a misaligned address, a length of 0, and a range that is not all user
+    /// addresses; `ENOMEM` if a row is cut in two and there is no memory for the books.
+    /// And what the host says.
+    pub fn munmap<H: Host<F>>(&mut self, addr: u64, len: u64, host: &mut H) -> Result<(), Errno> {
+        let room = self.config.end.checked_sub(addr);
+        if !self.is_aligned(addr) || room.is_none_or(|room| len > room) || len == 0 {
+            return Err(Errno::EINVAL);
+        }
+        self.unmap(addr, self.page_align(len), host)
+    }
+
+    /// `brk`: where the heap ends afterwards. That is `addr`, or, if Linux refuses, where
+    /// it ended before: below the start, something in the way or too near below a stack,
+    /// no memory, or the host refused. O(log n + k).
+    pub fn brk<H: Host<F>>(&mut self, addr: u64, host: &mut H) -> u64 {
+        if self.try_brk(addr, host).is_some() {
+            self.brk = addr;
+        }
+        self.brk
+    }
+
+    /// `None` if the end stays where it is.
+    fn try_brk<H: Host<F>>(&mut self, addr: u64, host: &mut H) -> Option<()> {
+        if addr < self.config.brk {
+            return None;
+        }
+        let (new, old) = (self.page_align(addr), self.page_align(self.brk));
+        if new == old {
+            return Some(());
+        }
+        if addr <= self.brk {
+            if self.is_unmapped(new, old - new) {
+                return None;
+            }
+            return self.unmap(new, old - new, host).ok();
+        }
+        let len = new.checked_sub(old)?;
+        let request = Request {
+            addr: old,
+            len,
+            fixed: true,
+            low: false,
+            huge_offset: None,
+        };
+        self.unmapped_area(&request).ok()?;
+        let next = self.space.regions_in(old, u64::MAX).borrowed().next();
+        let limit = next.map_or(u64::MAX, |next| self.start_gap(&next));
+        let reach = new.checked_add(self.config.page_size)?;
+        if reach > limit || self.space.region_count() > self.config.max_map_count {
+            return None;
+        }
+        let prot = (PROT_READ | PROT_WRITE) as u32;
+        let heap = mapping(prot, MAY_ALL | VM_ACCOUNT, Backing::Anonymous, 0);
+        self.put(old, len, heap, host).ok()
+    }
+}

@@ -1,0 +1,55 @@
+//! Linux's memory calls: what they answer, where they map, the rows of
+//! `/proc/PID/maps`, and what a host has to do, without any call to a system.
+//!
+//! A guest's, sandbox's or emulated program's calls go to a [`Mm`], arguments and raw
+//! flags as the system call has them, with a [`Host`] whose methods are the real actions.
+//! What Linux would return comes back.
+//!
+//! ```
+//! use gaptree::linux::flags::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE};
+//! use gaptree::linux::{Config, Errno, Host, Mm, Row};
+//!
+//! /// Prints what is to be done; a real one would do it.
+//! struct Printer;
+//!
+//! impl Host<u32> for Printer {
+//!     fn map(&mut self, row: &Row<'_, u32>) -> Result<(), Errno> {
+//!         println!("map {:x} of {:x} bytes", row.addr, row.len);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let mut mm = Mm::<u32>::new(Config::x86_64())?;
+//! let (rw, private) = (PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+//! let addr = mm.mmap(0, 5000, rw, private, None, 0, &mut Printer)?;
+//! assert_eq!(addr, 0x7fff_f7ff_d000);
+//! mm.munmap(addr, 0x1000, &mut Printer)?;
+//! assert_eq!(mm.mprotect(addr, 0x2000, PROT_READ, &mut Printer), Err(Errno::ENOMEM));
+//! assert_eq!(mm.rows().count(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Here are `mmap`, `munmap`, `mprotect`, `mremap` and `brk`. Results, errors, places and
+//! rows are those of Linux 6.18 on x86-64; README says what that is checked against.
+//!
+//! Not here yet, and so as if it were not there: limits (`RLIMIT_AS`, `RLIMIT_DATA`,
+//! `RLIMIT_MEMLOCK`, and `max_map_count` where a row is cut in two), overcommitment, what a
+//! touched page changes (rows that do not join, stacks that grow), execute-only
+//! protection keys, and all other calls.
+
+mod backing;
+mod config;
+mod errno;
+pub mod flags;
+mod host;
+mod mm;
+mod mmap;
+mod mprotect;
+mod mremap;
+mod place;
+
+pub use backing::{Backing, File, Row};
+pub use config::{Config, Layout};
+pub use errno::Errno;
+pub use host::Host;
+pub use mm::Mm;

@@ -1,0 +1,288 @@
+//! `mremap`, as Linux 6.17 and later have it.
+
+use super::backing::{Backing, File};
+use super::errno::Errno;
+use super::flags::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PENDING, VM_MAYSHARE};
+use super::host::Host;
+use super::mm::{Mm, refusal, row_of};
+use super::place::Request;
+use crate::addr_space::{HolePolicy, Mapping, Page, PageMapping, Region};
+use crate::store::RangeStore;
+
+/// A call, its lengths in whole pages.
+#[derive(Clone, Copy, Debug)]
+struct Remap {
+    addr: u64,
+    old_len: u64,
+    new_len: u64,
+    flags: u64,
+    new_addr: u64,
+}
+
+impl Remap {
+    fn has(&self, flag: u64) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Whether it says where to go, or at least that it does.
+    fn moves(&self) -> bool {
+        self.has(MREMAP_FIXED | MREMAP_DONTUNMAP)
+    }
+}
+
+impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
+    /// `mremap`: the address of the range afterwards. O(log n + k).
+    ///
+    /// With `MREMAP_FIXED` and equal lengths, several rows and the holes between them are
+    /// moved, one row after the other; an error stops that, and what has moved stays
+    /// moved. What is mapped at the target is unmapped where a row goes.
+    ///
+    /// # Errors
+    /// In the order of Linux's checks: `EINVAL` for an unknown flag, a misaligned address,
+    /// a new length of 0 or beyond the address space; for a target that is outside,
+    /// misaligned, overlapping, without `MREMAP_MAYMOVE`, or with `MREMAP_DONTUNMAP` and
+    /// another length; `ENOMEM` for too many rows; `EFAULT` if the address is not mapped;
+    /// `EINVAL` for an old length of 0 of private memory; `EFAULT` for a range that is not
+    /// inside one row, but one that shrinks; `EINVAL` for a file offset beyond 2^64;
+    /// `ENOMEM` if it cannot grow where it is and must not move, or nothing is free;
+    /// `EPERM` for a target below [`min_addr`](super::Config::min_addr). And what the host
+    /// says.
+    pub fn mremap<H: Host<F>>(
+        &mut self,
+        addr: u64,
+        old_len: u64,
+        new_len: u64,
+        flags: u64,
+        new_addr: u64,
+        host: &mut H,
+    ) -> Result<u64, Errno> {
+        let call = Remap {
+            addr,
+            old_len: self.page_align(old_len),
+            new_len: self.page_align(new_len),
+            flags,
+            new_addr,
+        };
+        self.check_arguments(&call)?;
+        if call.has(MREMAP_FIXED) && call.old_len == call.new_len {
+            return self.move_rows(call, host);
+        }
+        self.check_row(&call)?;
+        if call.moves() {
+            return self.move_to(call, host);
+        }
+        if call.new_len <= call.old_len {
+            if call.new_len < call.old_len {
+                self.shrink(&call, host)?;
+            }
+            return Ok(addr);
+        }
+        self.grow(&call, host)
+    }
+
+    fn check_arguments(&self, call: &Remap) -> Result<(), Errno> {
+        let known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+        let Remap {
+            addr,
+            old_len,
+            new_len,
+            new_addr,
+            ..
+        } = *call;
+        let room = self.config.end.checked_sub(new_len);
+        let Some(room) = room.filter(|_| !call.has(!known) && self.is_aligned(addr) && new_len > 0)
+        else {
+            return Err(Errno::EINVAL);
+        };
+        if !call.moves() {
+            return Ok(());
+        }
+        let resized = call.has(MREMAP_DONTUNMAP) && old_len != new_len;
+        let old_end = addr.wrapping_add(old_len);
+        if new_addr > room
+            || !self.is_aligned(new_addr)
+            || !call.has(MREMAP_MAYMOVE)
+            || resized
+            || old_end > new_addr && new_addr + new_len > addr
+        {
+            return Err(Errno::EINVAL);
+        }
+        if self.space.region_count() + 2 >= self.config.max_map_count.saturating_sub(3) {
+            return Err(Errno::ENOMEM);
+        }
+        Ok(())
+    }
+
+    /// The row around an address.
+    fn region(&self, addr: u64) -> Result<Region<Backing<F>>, Errno> {
+        self.space.query(addr).ok_or(Errno::EFAULT)
+    }
+
+    /// Refuses a range that is not one row's.
+    fn check_row(&self, call: &Remap) -> Result<(), Errno> {
+        let region = self.space.query_ref(call.addr).ok_or(Errno::EFAULT)?;
+        let Remap {
+            addr,
+            old_len,
+            new_len,
+            ..
+        } = *call;
+        if !call.moves() && new_len <= old_len {
+            return Ok(());
+        }
+        let mapping = region.mapping;
+        if old_len == 0 && mapping.flags & VM_MAYSHARE == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let before = addr - region.addr;
+        // What is cut off may be of other rows.
+        if old_len.min(new_len) > region.len - before && old_len > new_len
+            || old_len <= new_len && old_len > region.len - before
+        {
+            return Err(Errno::EFAULT);
+        }
+        let offset = match mapping.data {
+            Backing::Anonymous => addr,
+            _ => mapping.offset.wrapping_add(before),
+        };
+        let pages = |bytes: u64| bytes / self.config.page_size;
+        if new_len != old_len && pages(offset).checked_add(pages(new_len)).is_none() {
+            return Err(Errno::EINVAL);
+        }
+        Ok(())
+    }
+
+    fn shrink<H: Host<F>>(&mut self, call: &Remap, host: &mut H) -> Result<(), Errno> {
+        let start = call.addr + call.new_len;
+        let len = call.old_len - call.new_len;
+        let room = self.config.end.checked_sub(start);
+        if room.is_none_or(|room| len > room) {
+            return Err(Errno::EINVAL);
+        }
+        self.unmap(start, len, host)
+    }
+
+    /// Grows in place, or where there is room.
+    fn grow<H: Host<F>>(&mut self, call: &Remap, host: &mut H) -> Result<u64, Errno> {
+        let Remap {
+            addr,
+            old_len,
+            new_len,
+            ..
+        } = *call;
+        let region = self.region(addr)?;
+        let more = new_len - old_len;
+        if region.end() == Some(addr + old_len) {
+            let start = addr + old_len;
+            let fits = self.config.end.checked_sub(start);
+            let fits = fits.is_some_and(|room| more <= room);
+            if fits && self.is_unmapped(start, more) {
+                let mapping = region.mapping.at(start - region.addr);
+                self.put(start, more, mapping, host)?;
+                return Ok(addr);
+            }
+        }
+        if !call.has(MREMAP_MAYMOVE) {
+            return Err(Errno::ENOMEM);
+        }
+        let to = self.target(call, &region)?;
+        self.move_row(call, to, host)
+    }
+
+    /// Moves with a target that the call names, if only as a hint.
+    fn move_to<H: Host<F>>(&mut self, mut call: Remap, host: &mut H) -> Result<u64, Errno> {
+        if call.has(MREMAP_FIXED) {
+            self.unmap(call.new_addr, call.new_len, host)?;
+        }
+        let region = self.region(call.addr)?;
+        if call.new_len < call.old_len {
+            self.shrink(&call, host)?;
+            call.old_len = call.new_len;
+        }
+        let to = self.target(&call, &region)?;
+        self.move_row(&call, to, host)
+    }
+
+    /// Moves all rows of a range, and the holes between them.
+    fn move_rows<H: Host<F>>(&mut self, call: Remap, host: &mut H) -> Result<u64, Errno> {
+        let end = call.addr.wrapping_add(call.old_len);
+        let mut from = call.addr;
+        let mut moved = None;
+        while from < end {
+            let next = self.space.regions_in(from, end - from).borrowed().next();
+            let Some(next) = next else { break };
+            if moved.is_none() && next.addr > from {
+                break;
+            }
+            from = next.addr.max(from);
+            let len = next.end().map_or(end, |reach| reach.min(end)) - from;
+            let new_addr = call.new_addr + (from - call.addr);
+            let row = Remap {
+                addr: from,
+                old_len: len,
+                new_len: len,
+                new_addr,
+                ..call
+            };
+            let to = self.move_to(row, host)?;
+            moved = moved.or(Some(to));
+            from += len;
+        }
+        moved.ok_or(Errno::EFAULT)
+    }
+
+    /// Where a row goes.
+    fn target(&self, call: &Remap, region: &Region<Backing<F>>) -> Result<u64, Errno> {
+        let addr = if call.moves() { call.new_addr } else { 0 };
+        let offset = region.mapping.offset.wrapping_add(call.addr - region.addr);
+        self.unmapped_area(&Request {
+            addr,
+            len: call.new_len,
+            fixed: call.has(MREMAP_FIXED),
+            low: false,
+            huge_offset: self.huge_offset_of(&region.mapping.data, addr, call.new_len, offset),
+        })
+    }
+
+    /// Moves a range of one row to a free one. The old range and the new are marked
+    /// first, each an entry of its own; so what follows needs no memory.
+    fn move_row<H: Host<F>>(&mut self, call: &Remap, to: u64, host: &mut H) -> Result<u64, Errno> {
+        let Remap {
+            addr,
+            old_len,
+            new_len,
+            ..
+        } = *call;
+        if self.space.region_count() >= self.config.max_map_count.saturating_sub(3) {
+            return Err(Errno::ENOMEM);
+        }
+        let region = self.region(addr)?;
+        let moved = region.mapping.at(addr - region.addr);
+        let mut marked = moved.clone();
+        marked.flags |= PENDING;
+        let put = self.space.map_fixed_noreplace(to, new_len, marked);
+        put.map_err(refusal)?;
+        let keep = call.has(MREMAP_DONTUNMAP) || old_len == 0;
+        if !keep && let Err(error) = self.mark(addr, old_len) {
+            self.settle(to, new_len, Err(error))?;
+        }
+        let (from_row, to_row) = (row_of(addr, old_len, &moved), row_of(to, new_len, &moved));
+        let said = host.relocate(&from_row, &to_row, keep);
+        if !keep {
+            let done = match said {
+                Ok(()) => self.space.unmap(addr, old_len, |_| ()),
+                Err(_) => self.unmark(addr, old_len),
+            };
+            done.map_err(refusal)?;
+        }
+        self.settle(to, new_len, said)?;
+        Ok(to)
+    }
+
+    /// Marks a range of one row.
+    fn mark(&mut self, addr: u64, len: u64) -> Result<(), Errno> {
+        let mark = |_, mapping: &mut Mapping<Backing<F>>| mapping.flags |= PENDING;
+        let marked = self.space.update(addr, len, HolePolicy::Skip, mark);
+        marked.map_err(refusal)
+    }
+}
