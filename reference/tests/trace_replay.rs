@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use gaptree::{BTreeStore, Page, PageMapping, RangeStore, SortedVecStore};
+use gaptree::{BTreeStore, Page, RangeStore, SortedVecStore};
 use reference::ReferenceStore;
-use reference::trace::{Call, Exceptions, Recording, Report, find};
+use reference::trace::{Call, Exceptions, Kept, Recording, Report, find};
 
 /// The committed recordings.
 fn traces() -> PathBuf {
@@ -15,7 +15,7 @@ fn load(name: &str) -> Recording {
     Recording::load(&traces().join(name)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn replay<S: RangeStore<Page, PageMapping>>(recording: &Recording) -> Report {
+fn replay<S: RangeStore<Page, Kept>>(recording: &Recording) -> Report {
     let report = recording.replay::<S>(|_| ());
     report.unwrap_or_else(|disagreement| panic!("{disagreement}"))
 }
@@ -34,24 +34,24 @@ const SMALL: [&str; 6] = [
 fn every_engine_agrees_with_the_kernel() {
     for name in SMALL {
         let recording = load(name);
-        let report = replay::<BTreeStore<Page, PageMapping>>(&recording);
+        let report = replay::<BTreeStore<Page, Kept>>(&recording);
         assert_eq!(
-            replay::<BTreeStore<Page, PageMapping, 3, 3>>(&recording),
+            replay::<BTreeStore<Page, Kept, 3, 3>>(&recording),
             report,
             "{name}"
         );
         assert_eq!(
-            replay::<BTreeStore<Page, PageMapping, 4, 4>>(&recording),
+            replay::<BTreeStore<Page, Kept, 4, 4>>(&recording),
             report,
             "{name}"
         );
         assert_eq!(
-            replay::<SortedVecStore<Page, PageMapping>>(&recording),
+            replay::<SortedVecStore<Page, Kept>>(&recording),
             report,
             "{name}"
         );
         assert_eq!(
-            replay::<ReferenceStore<Page, PageMapping>>(&recording),
+            replay::<ReferenceStore<Page, Kept>>(&recording),
             report,
             "{name}"
         );
@@ -63,7 +63,7 @@ fn everything_recorded_is_compared() {
     let mut total = Report::default();
     for path in find(&traces()).unwrap() {
         let recording = Recording::load(&path).unwrap_or_else(|error| panic!("{error}"));
-        let report = replay::<BTreeStore<Page, PageMapping>>(&recording);
+        let report = replay::<BTreeStore<Page, Kept>>(&recording);
         assert_eq!(report.operations, recording.trace.ops.len());
         assert_eq!(report.listings, recording.listings.len());
         assert_eq!(report.lookups, recording.faults.len());
@@ -71,6 +71,7 @@ fn everything_recorded_is_compared() {
         total.placements += report.placements;
         total.listings += report.listings;
         total.exceptions = total.exceptions + report.exceptions;
+        total.results.add(&report.results);
     }
     assert_eq!(
         (total.operations, total.placements, total.listings),
@@ -83,6 +84,12 @@ fn everything_recorded_is_compared() {
         refused: 812,
     };
     assert_eq!(total.exceptions, exceptions);
+    let predicted: usize = total.results.predicted.values().sum();
+    let followed: usize = total.results.followed.values().sum();
+    assert_eq!((predicted, followed), (248_430, 5));
+    let errors = total.results.predicted.iter();
+    let errors = errors.filter(|((_, outcome), _)| outcome.starts_with('E'));
+    assert_eq!(errors.map(|(_, count)| count).sum::<usize>(), 10_935);
 }
 
 /// A listing follows every operation here, so an operation that is left out is
@@ -106,7 +113,7 @@ fn every_operation_that_is_left_out_is_noticed() {
             advice: 0,
         };
         let call = std::mem::replace(&mut recording.trace.ops[index].call, nothing);
-        let disagreement = recording.replay::<BTreeStore<Page, PageMapping>>(|_| ());
+        let disagreement = recording.replay::<BTreeStore<Page, Kept>>(|_| ());
         let text = disagreement.expect_err("left out").to_string();
         assert!(
             text.contains(&format!(": operation {} ", index + 1)),
@@ -116,5 +123,5 @@ fn every_operation_that_is_left_out_is_noticed() {
         noticed += 1;
     }
     assert!(noticed > 100, "{noticed}");
-    replay::<BTreeStore<Page, PageMapping>>(&recording);
+    replay::<BTreeStore<Page, Kept>>(&recording);
 }

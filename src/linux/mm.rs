@@ -180,6 +180,11 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         adopted.map_err(refusal)
     }
 
+    /// Says where the heap ends, without a change of the memory: what `execve` has set.
+    pub fn adopt_brk(&mut self, end: u64) {
+        self.brk = end;
+    }
+
     /// Asserts that the books are right; for tests. O(n log n).
     ///
     /// # Panics

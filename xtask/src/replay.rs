@@ -1,15 +1,18 @@
 //! `cargo xtask replay`: the recordings, one row each.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use gaptree::{BTreeStore, Page, PageMapping, RangeStore, SortedVecStore};
+use gaptree::{BTreeStore, Page, RangeStore, SortedVecStore};
 use indicatif::{ProgressBar, ProgressStyle};
 use reference::ReferenceStore;
-use reference::trace::{Disagreement, Exceptions, Recording, Report, TraceError, find};
+use reference::trace::{
+    Disagreement, Exceptions, Kept, Recording, Report, Results, TraceError, find,
+};
 
 use crate::project;
 
@@ -66,9 +69,9 @@ impl From<io::Error> for Failure {
 /// Exit status 1 for a disagreement, 2 for input that cannot be replayed.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let result = match arguments.store {
-        Store::Btree => replay_all::<BTreeStore<Page, PageMapping>>(&arguments.paths),
-        Store::SortedVec => replay_all::<SortedVecStore<Page, PageMapping>>(&arguments.paths),
-        Store::Reference => replay_all::<ReferenceStore<Page, PageMapping>>(&arguments.paths),
+        Store::Btree => replay_all::<BTreeStore<Page, Kept>>(&arguments.paths),
+        Store::SortedVec => replay_all::<SortedVecStore<Page, Kept>>(&arguments.paths),
+        Store::Reference => replay_all::<ReferenceStore<Page, Kept>>(&arguments.paths),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn replay_all<S: RangeStore<Page, PageMapping>>(paths: &[PathBuf]) -> Result<(), Failure> {
+fn replay_all<S: RangeStore<Page, Kept>>(paths: &[PathBuf]) -> Result<(), Failure> {
     let mut traces = Vec::new();
     if paths.is_empty() {
         traces.extend(find(&project::from_here("tests/traces"))?);
@@ -99,7 +102,7 @@ fn replay_all<S: RangeStore<Page, PageMapping>>(paths: &[PathBuf]) -> Result<(),
     let say = |line: String| bar.suspend(|| writeln!(io::stdout(), "{line}"));
     say(heading())?;
     let (mut total, mut exceptions) = (Row::default(), Exceptions::default());
-    let mut unlisted = 0;
+    let (mut unlisted, mut results) = (0, Results::default());
     for (index, path) in traces.iter().enumerate() {
         bar.set_prefix(format!("{}/{}", index + 1, traces.len()));
         bar.set_position(0);
@@ -107,6 +110,8 @@ fn replay_all<S: RangeStore<Page, PageMapping>>(paths: &[PathBuf]) -> Result<(),
         let recording = Recording::load(path)?;
         bar.set_length(recording.trace.ops.len() as u64);
         let report = recording.replay::<S>(|done| bar.set_position(done as u64))?;
+        exceptions = exceptions + report.exceptions;
+        results.add(&report.results);
         let row = Row {
             report,
             time: recording.time::<S>()?,
@@ -115,7 +120,6 @@ fn replay_all<S: RangeStore<Page, PageMapping>>(paths: &[PathBuf]) -> Result<(),
         unlisted += usize::from(recording.listings.is_empty());
         say(row.line(&recording.name))?;
         total.add(&row);
-        exceptions = exceptions + report.exceptions;
     }
     say(total.line(&format!("total of {}", traces.len())))?;
     bar.finish_and_clear();
@@ -129,8 +133,24 @@ fn replay_all<S: RangeStore<Page, PageMapping>>(paths: &[PathBuf]) -> Result<(),
             "skipped: listings of {unlisted} traces, which have none"
         ))?;
     }
+    say(predictions(&results))?;
     say("every trace agrees with the kernel".to_owned())?;
     Ok(())
+}
+
+/// A table of what was predicted, and a line for each reason to follow instead.
+fn predictions(results: &Results) -> String {
+    let mut text = "\npredicted from the state alone:".to_owned();
+    let mut total = 0;
+    for ((call, outcome), count) in &results.predicted {
+        total += count;
+        write!(text, "\n  {call:<9} {outcome:<10} {count:>8}").expect("a string");
+    }
+    write!(text, "\n  {:<20} {total:>8}", "in all").expect("a string");
+    for (reason, count) in &results.followed {
+        write!(text, "\nfollowed: {count} of {reason}").expect("a string");
+    }
+    text
 }
 
 fn style() -> ProgressStyle {
@@ -170,6 +190,7 @@ impl Row {
             lookups,
             exceptions,
             peak,
+            results: _,
         } = self.report;
         let each = self
             .time

@@ -10,14 +10,13 @@
 //! | `X.faults` | page faults: look-ups of addresses, each after a number of calls |
 //!
 //! Numbers are lower-case hexadecimal, `#` starts a comment. [`Recording`]
-//! reads them, [`Recording::replay`] holds an [`AddrSpace`](gaptree::AddrSpace)
-//! to them. `tests/traces/README.md` describes the format line by line.
+//! reads them, [`Recording::replay`] holds the library's
+//! [`Mm`](gaptree::linux::Mm) to them. `tests/traces/README.md` describes the format line by line.
 
 mod faults;
 mod header;
 mod listing;
 mod op;
-mod placement;
 mod process;
 mod recording;
 mod replay;
@@ -27,6 +26,7 @@ pub use faults::{Access, Fault};
 pub use header::{Init, PAGE_SIZE, Trace};
 pub use listing::{Difference, Listing, Object, Row, coalesce};
 pub use op::{Call, Errno, Op};
+pub use process::{Kept, Results};
 pub use recording::{Recording, find};
 pub use replay::{Disagreement, Exceptions, Report};
 pub use source::TraceError;

@@ -6,20 +6,21 @@ use std::ops::Add;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gaptree::{AddrSpace, Page, PageMapping, RangeStore};
+use gaptree::linux::Mm;
+use gaptree::linux::flags::VM_GROWSDOWN;
+use gaptree::{Page, RangeStore};
 
 use super::faults::Fault;
 use super::listing::coalesce;
 use super::op::{Call, Op};
-use super::placement::{GROWSDOWN, LOWEST};
-use super::process::Process;
+use super::process::{Kept, Process, Results};
 use super::recording::Recording;
 
 /// How far below memory that grows downwards a fault can make it grow.
 const GROWTH: u64 = 128 << 20;
 
 /// What a replay compared, all of it in agreement.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Report {
     /// Operations, the ones that change nothing included.
     pub operations: usize,
@@ -33,6 +34,8 @@ pub struct Report {
     pub exceptions: Exceptions,
     /// The most regions that were mapped at once.
     pub peak: usize,
+    /// Results and errors.
+    pub results: Results,
 }
 
 /// Look-ups of addresses that were not mapped, or not for this access, by
@@ -120,7 +123,7 @@ impl Recording {
     /// The first disagreement.
     pub fn replay<S>(&self, mut progress: impl FnMut(usize)) -> Result<Report, Box<Disagreement>>
     where
-        S: RangeStore<Page, PageMapping>,
+        S: RangeStore<Page, Kept>,
     {
         let mut process = self.process::<S>()?;
         let mut report = Report {
@@ -137,7 +140,7 @@ impl Recording {
                     self.disagreement(&self.path, op.line, done, conflict.to_string())
                 })?;
             }
-            report.peak = report.peak.max(process.space.region_count());
+            report.peak = report.peak.max(process.mm.space().region_count());
             while let Some((path, listing)) = listings.next_if(|(_, listing)| listing.after == done)
             {
                 if let Some(difference) = listing.difference(&coalesce(process.rows())) {
@@ -148,12 +151,10 @@ impl Recording {
             }
             while let Some(fault) = faults.next_if(|fault| fault.after == done) {
                 let next = self.trace.ops.get(done);
-                look_up(&process.space, fault, next, &mut report.exceptions).map_err(
-                    |problem| {
-                        let path = self.faults_path.as_deref().unwrap_or(&self.path);
-                        self.disagreement(path, fault.line, done, problem)
-                    },
-                )?;
+                look_up(&process.mm, fault, next, &mut report.exceptions).map_err(|problem| {
+                    let path = self.faults_path.as_deref().unwrap_or(&self.path);
+                    self.disagreement(path, fault.line, done, problem)
+                })?;
                 report.lookups += 1;
             }
             if done % 1024 == 0 {
@@ -161,6 +162,7 @@ impl Recording {
             }
         }
         report.placements = process.placements;
+        report.results = process.results;
         Ok(report)
     }
 
@@ -182,14 +184,14 @@ impl Recording {
     /// The first disagreement.
     pub fn time<S>(&self) -> Result<Duration, Box<Disagreement>>
     where
-        S: RangeStore<Page, PageMapping>,
+        S: RangeStore<Page, Kept>,
     {
         let (mut fastest, mut spent) = (Duration::MAX, Duration::ZERO);
         while spent < ENOUGH {
             let mut process = self.process::<S>()?;
             let begin = Instant::now();
             for (done, op) in self.trace.ops.iter().enumerate() {
-                process.apply(op).map_err(|conflict| {
+                process.repeat(op).map_err(|conflict| {
                     self.disagreement(&self.path, op.line, done + 1, conflict.to_string())
                 })?;
             }
@@ -203,7 +205,7 @@ impl Recording {
     /// The process before its first operation.
     fn process<S>(&self) -> Result<Process<S>, Box<Disagreement>>
     where
-        S: RangeStore<Page, PageMapping>,
+        S: RangeStore<Page, Kept>,
     {
         Process::new(&self.trace).map_err(|(conflict, init)| {
             let line = init.map_or(1, |init| init.line);
@@ -241,26 +243,28 @@ const ENOUGH: Duration = Duration::from_millis(20);
 /// Looks an address up in both ways, which must agree with each other and with
 /// what the recorded program could do; counts the known exceptions.
 fn look_up<S>(
-    space: &AddrSpace<(), S>,
+    mm: &Mm<u32, S>,
     fault: &Fault,
     next: Option<&Op>,
     exceptions: &mut Exceptions,
 ) -> Result<(), String>
 where
-    S: RangeStore<Page, PageMapping>,
+    S: RangeStore<Page, Kept>,
 {
     let Fault { addr, access, .. } = *fault;
-    let region = space.query(addr);
-    let checked = space.check_access(addr, 1, |mapping| access.allowed_by(mapping.prot.0));
+    let space = mm.space();
+    let region = space.query_ref(addr);
+    let allow = |prot| access.allowed_by(prot);
+    let checked = space.check_access_ref(addr, 1, |mapping| allow(mapping.prot.0));
     let Some(region) = region else {
         if checked != Err(addr) {
             return Err(format!(
                 "address {addr:x}: `query` finds nothing, `check_access` {checked:?}"
             ));
         }
-        let exception = if addr < LOWEST {
+        let exception = if addr < mm.config().min_addr {
             &mut exceptions.null
-        } else if grows_down_to(space, addr) {
+        } else if grows_down_to(mm, addr) {
             &mut exceptions.growth
         } else if next.is_some_and(|op| maps(op, addr)) {
             &mut exceptions.extended
@@ -285,12 +289,12 @@ where
 
 /// Whether the next memory above grows downwards, so that a fault at `addr`
 /// extends it.
-fn grows_down_to<S>(space: &AddrSpace<(), S>, addr: u64) -> bool
+fn grows_down_to<S>(mm: &Mm<u32, S>, addr: u64) -> bool
 where
-    S: RangeStore<Page, PageMapping>,
+    S: RangeStore<Page, Kept>,
 {
-    let next = space.regions_in(addr, GROWTH).next();
-    next.is_some_and(|region| region.mapping.flags & GROWSDOWN != 0)
+    let next = mm.rows_in(addr, GROWTH).next();
+    next.is_some_and(|row| row.flags & VM_GROWSDOWN != 0)
 }
 
 /// Whether the operation maps this address.
@@ -305,13 +309,13 @@ fn maps(op: &Op, addr: u64) -> bool {
 mod tests {
     use std::path::PathBuf;
 
-    use gaptree::{BTreeStore, Page, PageMapping};
+    use gaptree::{BTreeStore, Page};
 
     use super::super::faults::Fault;
     use super::super::header::Trace;
     use super::super::listing::Listing;
     use super::super::source::Source;
-    use super::{Exceptions, Recording, Report};
+    use super::{Exceptions, Kept, Recording, Report};
 
     const START: &str = "init 400000 402000 5 2 0 1000\ninit 7f0000000000 7f0000001000 1 2 1 0\n\
         init 7ff000000000 7ff000004000 3 122 - 0 # [stack]\n";
@@ -341,7 +345,7 @@ mod tests {
     }
 
     fn replay(recording: &Recording) -> Result<Report, String> {
-        let result = recording.replay::<BTreeStore<Page, PageMapping, 4, 4>>(|_| ());
+        let result = recording.replay::<BTreeStore<Page, Kept, 4, 4>>(|_| ());
         result.map_err(|disagreement| disagreement.to_string())
     }
 
@@ -360,7 +364,7 @@ mod tests {
              mmap 601000 1000 3 100022 - 0 = 601000\n\
              mmap 601000 1000 1 11 6 8000 = 601000\n\
              mmap 40000000 1000 1 62 - 0 = 41000000\n\
-             mmap 0 1000 9 22 - 0 = -EINVAL\n",
+             mmap 0 0 3 22 - 0 = -EINVAL\n",
             "600000 601000 rw-p 3000 5\n601000 602000 r--s 8000 6\n41000000 41001000 r--p 0 -\n\
              7effffffb000 7effffffd000 r--p 0 -\n7effffffd000 7f0000000000 rw-p 0 -\n",
         );
@@ -382,7 +386,8 @@ mod tests {
              mprotect 601000 1000 1 = 0\n\
              mprotect 602000 5000 0 = -ENOMEM\n\
              mprotect 603000 1000 0 = -ENOMEM\n\
-             mprotect 607000 fffffffffffff000 4 = -ENOMEM\n\
+             mprotect 607000 7f0000000000 4 = -ENOMEM\n\
+             mprotect 604000 fffffffffffff000 0 = -ENOMEM\n\
              mprotect 600000 0 7 = 0\n\
              mprotect 7ff000002000 1000 1000001 = 0\n",
             "600000 601000 rw-p 0 5\n601000 602000 r--p 1000 5\n602000 603000 ---p 2000 5\n\
@@ -407,7 +412,8 @@ mod tests {
              mremap 600000 2000 3000 1 0 = 600000\n\
              mmap 603000 1000 1 32 - 0 = 603000\n\
              mremap 601000 2000 3000 1 0 = 7effffffd000\n\
-             mremap 601000 2000 3000 0 0 = -ENOMEM\n\
+             mremap 601000 2000 3000 0 0 = -EFAULT\n\
+             mremap 600000 1000 5000 0 0 = -ENOMEM\n\
              mremap 600000 1000 1000 3 603000 = 603000\n",
             "603000 604000 rw-p 0 5\n7effffffd000 7f0000000000 rw-p 1000 5\n",
         );
@@ -464,31 +470,28 @@ mod tests {
             ),
             (
                 "mmap 0 1000 3 100022 - 0 = 5000",
-                "expected address 5000\n  got      address 0",
+                "expected address 5000\n  got      -EPERM",
             ),
             (
                 "mmap 0 7f0000000000 3 4022 - 0 = 1000",
-                "expected address 1000\n  got      no place",
+                "expected address 1000\n  got      -ENOMEM",
             ),
             (
                 "mmap 600000 1000 3 100022 - 0 = -EEXIST",
-                "expected -EEXIST\n  got      success",
+                "expected -EEXIST\n  got      address 600000",
             ),
             (
                 "mmap 600001 1000 3 32 - 0 = 600001",
-                "expected success\n  got      the address is not a multiple of the page size",
+                "expected address 600001\n  got      -EINVAL",
             ),
-            (
-                "munmap 0 0 = 0",
-                "expected success\n  got      the length is zero",
-            ),
+            ("munmap 0 0 = 0", "expected success\n  got      -EINVAL"),
             (
                 "munmap 7ffffffff000 1000 = 0",
-                "expected success\n  got      the range is not inside the address space",
+                "expected success\n  got      -EINVAL",
             ),
             (
                 "mprotect 401000 2000 1 = 0",
-                "expected success\n  got      a page of the range is not mapped",
+                "expected success\n  got      -ENOMEM",
             ),
             (
                 "mremap 401000 2000 1000 1 0 = 405000",
@@ -496,7 +499,7 @@ mod tests {
             ),
             (
                 "mremap fffffffffffff000 2000 1000 1 0 = 405000",
-                "expected success\n  got      the range is not inside the address space",
+                "expected address 405000\n  got      -EFAULT",
             ),
             (
                 "brk 0 = 501000",
@@ -519,7 +522,7 @@ mod tests {
         assert_eq!(listing, expected);
         let mut overlapping = recording("", "", "");
         overlapping.trace.init[1].start = 0x40_1000;
-        let text = "t.trace:5: before the first operation\n  expected success\n  got      a page of the range is mapped already";
+        let text = "t.trace:5: before the first operation\n  expected a free range of user memory\n  got      EEXIST";
         assert_eq!(replay(&overlapping).unwrap_err(), text);
     }
 }

@@ -3,11 +3,11 @@
 use std::panic;
 use std::time::{Duration, Instant};
 
-use gaptree::{BTreeStore, Page, PageMapping, SortedVecStore};
+use gaptree::{BTreeStore, Page, SortedVecStore};
 use reference::exhaustive::{Physical, all_sequences, all_states};
 use reference::kernel::{Layout, Outcome};
 use reference::lockstep::{Body, Compare};
-use reference::trace::{Recording, find};
+use reference::trace::{Kept, Recording, find};
 
 use super::row::{Ended, Row};
 use crate::fuzz::{self, Options};
@@ -144,8 +144,8 @@ fn recordings() -> Row {
             Err(error) => return Row::skipped(NAME, error),
         };
         let reports = [
-            recording.replay::<BTreeStore<Page, PageMapping>>(|_| ()),
-            recording.replay::<SortedVecStore<Page, PageMapping>>(|_| ()),
+            recording.replay::<BTreeStore<Page, Kept>>(|_| ()),
+            recording.replay::<SortedVecStore<Page, Kept>>(|_| ()),
         ];
         for report in reports {
             match report {

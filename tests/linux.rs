@@ -1,0 +1,582 @@
+//! Linux's calls: places, what a host that refuses leaves, and calls without memory. The
+//! running kernel and recorded programs are elsewhere: `tests/kernel.rs`,
+//! `cargo xtask replay`.
+#![expect(
+    unsafe_code,
+    reason = "a global allocator can only be written with unsafe"
+)]
+
+use std::alloc::{GlobalAlloc, Layout as Block, System};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use gaptree::linux::flags::*;
+use gaptree::linux::{Backing, Config, Errno, File, Host, Layout, Mm, Row};
+
+const PAGE: u64 = 4096;
+const HUGE: u64 = 2 << 20;
+const BASE: u64 = 0x7000_0000;
+const GAP: u64 = 256 * PAGE;
+const RW: u64 = PROT_READ | PROT_WRITE;
+const PRIVATE: u64 = MAP_PRIVATE | MAP_ANONYMOUS;
+
+thread_local! {
+    /// How many allocations of this thread succeed before one fails.
+    static COUNTDOWN: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// The system's allocator, which fails when this thread asks it to.
+struct Failing;
+
+/// Whether this allocation fails: the countdown ends with it.
+fn fails() -> bool {
+    let step = |countdown: &Cell<Option<usize>>| {
+        let left = countdown.get();
+        countdown.set(left.and_then(|left| left.checked_sub(1)));
+        left == Some(0)
+    };
+    COUNTDOWN.try_with(step).unwrap_or(false)
+}
+
+// SAFETY: a call either goes to the system's allocator or returns null, as every
+// allocator may.
+unsafe impl GlobalAlloc for Failing {
+    unsafe fn alloc(&self, layout: Block) -> *mut u8 {
+        if fails() {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Block) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Failing = Failing;
+
+/// Runs `call` with the allocation after `point` others failing; whether it came.
+fn failing_at<T>(point: usize, call: impl FnOnce() -> T) -> (T, bool) {
+    COUNTDOWN.set(Some(point));
+    let result = call();
+    (result, COUNTDOWN.take().is_none())
+}
+
+/// Runs `call` with the allocator as it is.
+fn with_memory<T>(call: impl FnOnce() -> T) -> T {
+    let countdown = COUNTDOWN.take();
+    let result = call();
+    COUNTDOWN.set(countdown);
+    result
+}
+
+/// What a host has on a page.
+type Shown = (u32, u32, Backing<u32>, u64);
+
+/// A host that keeps pages, and refuses one action.
+#[derive(Clone, Default, Debug, PartialEq)]
+struct Pages {
+    pages: BTreeMap<u64, Shown>,
+    /// How many more it does; it refuses the one after that, if any.
+    budget: Option<u64>,
+}
+
+const REFUSED: Errno = Errno::new(5);
+
+fn pages(row: &Row<'_, u32>) -> Vec<(u64, Shown)> {
+    let each = (0..row.len / PAGE).map(|page| {
+        let offset = match row.backing {
+            Backing::Anonymous => 0,
+            _ => row.offset + page * PAGE,
+        };
+        let shown = (row.prot, row.flags & VM_SHARED, *row.backing, offset);
+        (row.addr + page * PAGE, shown)
+    });
+    each.collect()
+}
+
+impl Pages {
+    fn act(&mut self) -> Result<(), Errno> {
+        if self.budget == Some(0) {
+            return Err(REFUSED);
+        }
+        self.budget = self.budget.map(|left| left - 1);
+        Ok(())
+    }
+
+    fn take(&mut self, row: &Row<'_, u32>) {
+        for (addr, page) in pages(row) {
+            assert_eq!(self.pages.remove(&addr), Some(page), "{addr:x}");
+        }
+    }
+
+    fn put(&mut self, row: &Row<'_, u32>) {
+        for (addr, page) in pages(row) {
+            assert_eq!(self.pages.insert(addr, page), None, "{addr:x}");
+        }
+    }
+
+    fn of(mm: &Mm<u32>) -> BTreeMap<u64, Shown> {
+        mm.rows().flat_map(|row| pages(&row)).collect()
+    }
+}
+
+impl Host<u32> for Pages {
+    fn map(&mut self, row: &Row<'_, u32>) -> Result<(), Errno> {
+        self.act()?;
+        with_memory(|| self.put(row));
+        Ok(())
+    }
+
+    fn unmap(&mut self, row: &Row<'_, u32>) -> Result<(), Errno> {
+        self.act()?;
+        with_memory(|| self.take(row));
+        Ok(())
+    }
+
+    fn protect(&mut self, row: &Row<'_, u32>, prot: u32) -> Result<(), Errno> {
+        self.act()?;
+        with_memory(|| {
+            self.take(row);
+            self.put(&Row { prot, ..*row });
+        });
+        Ok(())
+    }
+
+    fn relocate(
+        &mut self,
+        from: &Row<'_, u32>,
+        to: &Row<'_, u32>,
+        keep: bool,
+    ) -> Result<(), Errno> {
+        self.act()?;
+        with_memory(|| {
+            if !keep {
+                self.take(from);
+            }
+            self.put(to);
+        });
+        Ok(())
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::x86_64();
+    config.base = BASE;
+    config.legacy_base = 0x2000_0000;
+    config.brk = 0x100_0000;
+    config
+}
+
+fn mm() -> Mm<u32> {
+    Mm::new(config()).unwrap()
+}
+
+/// Maps anonymous memory at a fixed address.
+fn fixed(mm: &mut Mm<u32>, addr: u64, len: u64, flags: u64) {
+    let mapped = mm.mmap(addr, len, RW, PRIVATE | MAP_FIXED | flags, None, 0, &mut ());
+    assert_eq!(mapped, Ok(addr));
+}
+
+/// Where memory goes that is mapped anywhere; it is not mapped.
+fn place(mm: &Mm<u32>, hint: u64, len: u64, flags: u64, file: Option<u32>) -> Result<u64, Errno> {
+    let kind = if file.is_some() { MAP_PRIVATE } else { PRIVATE };
+    mm.clone()
+        .mmap(hint, len, RW, kind | flags, file, 0, &mut ())
+}
+
+#[test]
+fn the_highest_gap_below_the_base_and_then_upwards() {
+    let mut mm = mm();
+    fixed(&mut mm, BASE - 3 * PAGE, PAGE, 0);
+    assert_eq!(place(&mm, 0, 2 * PAGE, 0, None), Ok(BASE - 2 * PAGE));
+    assert_eq!(place(&mm, 0, 3 * PAGE, 0, None), Ok(BASE - 6 * PAGE));
+    // Nothing below the base: from the legacy base up, and so above it.
+    fixed(&mut mm, 0x1_0000, BASE - 0x1_0000, 0);
+    assert_eq!(place(&mm, 0, PAGE, 0, None), Ok(BASE));
+    let rest = mm.config().end - BASE;
+    assert_eq!(place(&mm, 0, rest + PAGE, 0, None), Err(Errno::ENOMEM));
+    let mut legacy = config();
+    legacy.layout = Layout::BottomUp;
+    let mut mm = Mm::<u32>::new(legacy).unwrap();
+    assert_eq!(place(&mm, 0, PAGE, 0, None), Ok(0x2000_0000));
+    fixed(&mut mm, 0x2000_1000, PAGE, 0);
+    assert_eq!(place(&mm, 0, 2 * PAGE, 0, None), Ok(0x2000_2000));
+    assert_eq!(place(&mm, 0, PAGE, MAP_32BIT, None), Ok(0x4000_0000));
+}
+
+#[test]
+fn huge_pages_align_what_could_hold_one() {
+    /// A file on a file system that does not align.
+    #[derive(Clone, PartialEq)]
+    struct Plain;
+    impl File for Plain {
+        fn is_huge_aligned(&self) -> bool {
+            false
+        }
+    }
+    let mut mm = mm();
+    fixed(&mut mm, BASE - PAGE, PAGE, 0);
+    assert_eq!(place(&mm, 0, HUGE, 0, None), Ok(BASE - 2 * HUGE));
+    assert_eq!(place(&mm, 0, 2 * HUGE, 0, Some(1)), Ok(BASE - 3 * HUGE));
+    let odd = HUGE + PAGE;
+    assert_eq!(place(&mm, 0, odd, 0, None), Ok(BASE - PAGE - odd));
+    assert_eq!(
+        place(&mm, 0, odd - PAGE / 2, 0, Some(1)),
+        Ok(BASE - 2 * HUGE)
+    );
+    let shared = mm
+        .clone()
+        .mmap(0, HUGE, RW, MAP_SHARED | MAP_ANONYMOUS, None, 0, &mut ());
+    assert_eq!(shared, Ok(BASE - PAGE - HUGE));
+    // By the offset in the file; what is shorter than a huge page there is not.
+    let at = |offset, len| {
+        mm.clone()
+            .mmap(0, len, RW, MAP_PRIVATE, Some(1), offset, &mut ())
+    };
+    assert_eq!(at(3 * PAGE, 2 * HUGE), Ok(BASE - 3 * HUGE + 3 * PAGE));
+    assert_eq!(at(PAGE, odd), Ok(BASE - PAGE - odd));
+    let mut plain = Mm::<Plain>::new(config()).unwrap();
+    let mapped = plain.mmap(0, HUGE, RW, MAP_PRIVATE, Some(Plain), 0, &mut ());
+    assert_eq!(mapped, Ok(BASE - HUGE));
+    // No room for the alignment, above the base neither: the plain search.
+    let rest = mm.config().end - BASE;
+    fixed(&mut mm, BASE, rest, 0);
+    fixed(&mut mm, 0x1_0000, BASE - HUGE - PAGE - 0x1_0000, 0);
+    assert_eq!(place(&mm, 0, HUGE, 0, None), Ok(BASE - HUGE - PAGE));
+}
+
+#[test]
+fn a_hint_is_rounded_down_and_taken_if_free() {
+    let mut mm = mm();
+    fixed(&mut mm, 0x20_0000, PAGE, 0);
+    let hinted = |hint, len| place(&mm, hint, len, 0, None);
+    assert_eq!(hinted(0x40_0fff, PAGE), Ok(0x40_0000));
+    assert_eq!(hinted(0x1f_f000, PAGE), Ok(0x1f_f000));
+    assert_eq!(hinted(0x1f_f000, 2 * PAGE), Ok(BASE - 2 * PAGE));
+    assert_eq!(hinted(0x2000, PAGE), Ok(0x1_0000));
+    assert_eq!(hinted(0xfff, PAGE), Ok(BASE - PAGE));
+    assert_eq!(hinted(BASE + PAGE, PAGE), Ok(BASE + PAGE));
+    assert_eq!(hinted(u64::MAX, PAGE), Ok(BASE - PAGE));
+    // One that is not free loses the alignment too.
+    assert_eq!(hinted(0x20_0000, HUGE), Ok(BASE - HUGE));
+    let low = mm
+        .clone()
+        .mmap(0x1000, PAGE, RW, PRIVATE | MAP_FIXED, None, 0, &mut ());
+    assert_eq!(low, Err(Errno::EPERM));
+}
+
+#[test]
+fn room_is_kept_below_what_grows_downwards() {
+    let mut mm = mm();
+    let stack = BASE - 4 * PAGE;
+    fixed(&mut mm, stack, PAGE, MAP_GROWSDOWN);
+    assert_eq!(place(&mm, 0, 3 * PAGE, 0, None), Ok(BASE - 3 * PAGE));
+    assert_eq!(place(&mm, 0, 4 * PAGE, 0, None), Ok(stack - GAP - 4 * PAGE));
+    let near = stack - GAP - 2 * PAGE;
+    assert_eq!(place(&mm, near, 2 * PAGE, 0, None), Ok(near));
+    assert_eq!(place(&mm, near, 3 * PAGE, 0, None), Ok(BASE - 3 * PAGE));
+    // The search goes on below all of the gap, whatever is in it.
+    fixed(&mut mm, stack - 100 * PAGE, PAGE, 0);
+    assert_eq!(place(&mm, 0, 4 * PAGE, 0, None), Ok(stack - GAP - 4 * PAGE));
+    let between = stack - 110 * PAGE;
+    assert_eq!(place(&mm, between, 4 * PAGE, 0, None), Ok(between));
+}
+
+/// 1 is open for reading, 2 for writing, 4 is `noexec`.
+#[derive(Clone, PartialEq)]
+struct Open(u32);
+impl File for Open {
+    fn is_readable(&self) -> bool {
+        self.0 & 1 != 0
+    }
+    fn is_writable(&self) -> bool {
+        self.0 & 2 != 0
+    }
+    fn is_noexec(&self) -> bool {
+        self.0 & 4 != 0
+    }
+}
+
+type Asked = (u64, u64, u64, u64, Option<u32>, u64, &'static str);
+
+const END: u64 = Config::x86_64().end;
+
+const REFUSED_MAPS: [Asked; 19] = [
+    (0, 0, RW, MAP_PRIVATE, None, 1, "EINVAL"),
+    (0, 0, RW, MAP_PRIVATE, None, 0, "EBADF"),
+    (0, 0, RW, PRIVATE | MAP_HUGETLB, None, 0, "ENOMEM"),
+    (0, 0, RW, MAP_PRIVATE | MAP_HUGETLB, Some(3), 0, "EINVAL"),
+    (0, 0, RW, PRIVATE, None, 0, "EINVAL"),
+    (0, u64::MAX, RW, PRIVATE, None, 0, "ENOMEM"),
+    (END, 1, RW, PRIVATE | MAP_FIXED, None, 0, "ENOMEM"),
+    (0x2_0001, 1, RW, PRIVATE | MAP_FIXED, None, 0, "EINVAL"),
+    (0x1000, 1, RW, PRIVATE | MAP_FIXED, None, 0, "EPERM"),
+    (0, 1, RW, MAP_ANONYMOUS, None, 0, "EINVAL"),
+    (
+        0,
+        1,
+        RW,
+        MAP_ANONYMOUS | MAP_SHARED | MAP_GROWSDOWN,
+        None,
+        0,
+        "EINVAL",
+    ),
+    (
+        0,
+        1,
+        RW,
+        MAP_PRIVATE,
+        Some(3),
+        i64::MAX as u64 + 1,
+        "EOVERFLOW",
+    ),
+    (
+        0,
+        1,
+        RW,
+        MAP_SHARED_VALIDATE | MAP_FIXED_NOREPLACE,
+        Some(3),
+        0,
+        "EPERM",
+    ),
+    (
+        0,
+        1,
+        RW,
+        MAP_SHARED_VALIDATE | 1 << 22,
+        Some(3),
+        0,
+        "EOPNOTSUPP",
+    ),
+    (0, 1, RW, MAP_SHARED, Some(1), 0, "EACCES"),
+    (0, 1, RW, MAP_SHARED, Some(2), 0, "EACCES"),
+    (0, 1, PROT_EXEC, MAP_PRIVATE, Some(5), 0, "EPERM"),
+    (0, 1, RW, MAP_PRIVATE | MAP_GROWSDOWN, Some(3), 0, "EINVAL"),
+    (0, 1, RW, 0, Some(3), 0, "EINVAL"),
+];
+
+#[test]
+fn errors_come_in_the_order_of_linux_s_checks() {
+    let mut mm = Mm::<Open>::new(config()).unwrap();
+    let end = mm.config().end;
+    let mut ask = |addr, len, prot, flags, file: Option<u32>, offset| {
+        let file = file.map(Open);
+        mm.mmap(addr, len, prot, flags, file, offset, &mut ())
+            .map_err(|errno| errno.name().unwrap())
+    };
+    for (addr, len, prot, flags, file, offset, expected) in REFUSED_MAPS {
+        let got = ask(addr, len, prot, flags, file, offset);
+        assert_eq!(got, Err(expected), "{addr:x} {len:x} {flags:x} {file:?}");
+    }
+    let shared = ask(0, PAGE, PROT_READ, MAP_SHARED, Some(1), 0).unwrap();
+    let data = ask(0x100_0000, PAGE, RW, PRIVATE | MAP_FIXED_NOREPLACE, None, 0);
+    assert_eq!(data, Ok(0x100_0000));
+    let again = ask(0x100_0000, PAGE, RW, PRIVATE | MAP_FIXED_NOREPLACE, None, 0);
+    assert_eq!(again, Err("EEXIST"));
+    // What was opened for reading is not written through a mapping.
+    assert_eq!(mm.mprotect(shared, PAGE, RW, &mut ()), Err(Errno::EACCES));
+    assert_eq!(mm.mprotect(shared, PAGE, 16, &mut ()), Err(Errno::EINVAL));
+    assert_eq!(mm.mprotect(shared, 0, 16, &mut ()), Ok(()));
+    assert_eq!(mm.munmap(shared, 0, &mut ()), Err(Errno::EINVAL));
+    assert_eq!(mm.munmap(end, PAGE, &mut ()), Err(Errno::EINVAL));
+}
+
+#[test]
+fn rows_are_apart_where_linux_keeps_them_apart() {
+    let mut mm = mm();
+    let file = |mm: &mut Mm<u32>, addr, prot, offset| {
+        let flags = MAP_PRIVATE | MAP_FIXED;
+        mm.mmap(addr, PAGE, prot, flags, Some(7), offset, &mut ())
+            .unwrap();
+    };
+    file(&mut mm, 0x10_0000, RW, 0);
+    file(&mut mm, 0x10_1000, PROT_READ, PAGE);
+    // Once writable, it counts for ever; memory without a file does not, untouched.
+    mm.mprotect(0x10_0000, PAGE, PROT_READ, &mut ()).unwrap();
+    fixed(&mut mm, 0x20_0000, PAGE, 0);
+    mm.mprotect(0x20_0000, PAGE, PROT_READ, &mut ()).unwrap();
+    let flags = PRIVATE | MAP_FIXED;
+    mm.mmap(0x20_1000, PAGE, PROT_READ, flags, None, 0, &mut ())
+        .unwrap();
+    fixed(&mut mm, 0x30_0000, PAGE, 0);
+    fixed(&mut mm, 0x30_1000, PAGE, MAP_NORESERVE);
+    let rows = mm.rows().map(|row| (row.addr, row.len / PAGE));
+    assert!(rows.eq([
+        (0x10_0000, 1),
+        (0x10_1000, 1),
+        (0x20_0000, 2),
+        (0x30_0000, 1),
+        (0x30_1000, 1),
+    ]));
+    // Across such a border `mremap` does not go.
+    let across = mm.mremap(0x10_0000, 2 * PAGE, 3 * PAGE, MREMAP_MAYMOVE, 0, &mut ());
+    assert_eq!(across, Err(Errno::EFAULT));
+}
+
+/// Calls that do everything that a host can be asked for.
+type Call = (
+    &'static str,
+    fn(&mut Mm<u32>, &mut Pages) -> Result<u64, Errno>,
+);
+
+fn calls() -> Vec<Call> {
+    vec![
+        ("mmap", |mm, host| {
+            mm.mmap(0, 3 * PAGE, RW, PRIVATE, None, 0, host)
+        }),
+        ("mmap beside an equal row", |mm, host| {
+            let flags = PRIVATE | MAP_FIXED_NOREPLACE;
+            mm.mmap(0x10_4000, PAGE, RW, flags, None, 0, host)
+        }),
+        ("mmap over several", |mm, host| {
+            let flags = MAP_SHARED | MAP_FIXED;
+            mm.mmap(0x10_1000, 14 * PAGE, RW, flags, Some(9), 0, host)
+        }),
+        ("munmap of several", |mm, host| {
+            mm.munmap(0x10_1000, 14 * PAGE, host).map(|()| 0)
+        }),
+        ("mprotect of several", |mm, host| {
+            mm.mprotect(0x10_9000, 4 * PAGE, PROT_READ, host)
+                .map(|()| 0)
+        }),
+        ("mremap that shrinks", |mm, host| {
+            mm.mremap(0x10_8000, 6 * PAGE, PAGE, 0, 0, host)
+        }),
+        ("mremap in place", |mm, host| {
+            mm.mremap(0x10_0000, 4 * PAGE, 6 * PAGE, 0, 0, host)
+        }),
+        ("mremap that moves", |mm, host| {
+            mm.mremap(0x10_1000, 2 * PAGE, 8 * PAGE, MREMAP_MAYMOVE, 0, host)
+        }),
+        ("mremap behind itself", |mm, host| {
+            let flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+            mm.mremap(0x10_2000, 2 * PAGE, 3 * PAGE, flags, 0x10_4000, host)
+        }),
+        ("mremap of several rows over others", |mm, host| {
+            let flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+            mm.mremap(0x10_8000, 8 * PAGE, 8 * PAGE, flags, 0x10_0000, host)
+        }),
+        ("mremap that keeps", |mm, host| {
+            let flags = MREMAP_MAYMOVE | MREMAP_DONTUNMAP;
+            mm.mremap(0x10_9000, PAGE, PAGE, flags, 0, host)
+        }),
+        ("mremap of nothing, shared", |mm, host| {
+            mm.mremap(0x10_e000, 0, PAGE, MREMAP_MAYMOVE, 0, host)
+        }),
+        ("brk", |mm, host| {
+            let end = 0x100_3000;
+            if mm.brk(end, host) == end {
+                Ok(0)
+            } else {
+                Err(Errno::ENOMEM)
+            }
+        }),
+        ("brk down", |mm, host| {
+            let end = 0x100_0000;
+            if mm.brk(end, host) == end {
+                Ok(0)
+            } else {
+                Err(Errno::ENOMEM)
+            }
+        }),
+    ]
+}
+
+/// Anonymous memory, a hole, two pieces of a file, anonymous memory, shared memory.
+fn prepared() -> (Mm<u32>, Pages) {
+    let (mut mm, mut host) = (mm(), Pages::default());
+    let file = MAP_PRIVATE | MAP_FIXED;
+    let anonymous = PRIVATE | MAP_FIXED;
+    let shared = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
+    for (addr, pages, prot, flags, object) in [
+        (0x10_0000, 4, RW, anonymous, None),
+        (0x10_8000, 2, RW, file, Some(3)),
+        (0x10_a000, 2, PROT_READ, file, Some(3)),
+        (0x10_c000, 2, RW, anonymous, None),
+        (0x10_e000, 2, RW, shared, None),
+    ] {
+        let mapped = mm.mmap(addr, pages * PAGE, prot, flags, object, 0, &mut host);
+        assert_eq!(mapped, Ok(addr));
+    }
+    assert_eq!(mm.brk(0x100_1800, &mut host), 0x100_1800);
+    (mm, host)
+}
+
+#[test]
+fn the_books_are_what_the_host_has_wherever_it_refuses() {
+    for (name, call) in calls() {
+        for budget in 0.. {
+            let (mut mm, mut host) = prepared();
+            host.budget = Some(budget);
+            let result = call(&mut mm, &mut host);
+            mm.check();
+            assert_eq!(Pages::of(&mm), host.pages, "{name}, refused after {budget}");
+            if result.is_ok() {
+                assert!(budget > 0, "{name} asks the host for nothing");
+                break;
+            }
+            let brk = name.starts_with("brk");
+            assert_eq!(result, Err(if brk { Errno::ENOMEM } else { REFUSED }));
+        }
+    }
+}
+
+/// More rows, so that nodes are full somewhere.
+fn filled(rows: u64) -> (Mm<u32>, Pages) {
+    let (mut mm, mut host) = prepared();
+    for n in 0..rows {
+        let (addr, flags) = (0x20_0000 + 2 * n * PAGE, PRIVATE | MAP_FIXED);
+        let mapped = mm.mmap(addr, PAGE, RW, flags, None, 0, &mut host);
+        assert_eq!(mapped, Ok(addr));
+    }
+    (mm, host)
+}
+
+#[test]
+fn the_books_are_what_the_host_has_wherever_memory_ends() {
+    let mut failures = 0;
+    for rows in 20..50 {
+        for (name, call) in calls() {
+            for point in 0.. {
+                let (mut mm, mut host) = filled(rows);
+                let (result, failed) = failing_at(point, || call(&mut mm, &mut host));
+                mm.check();
+                assert_eq!(
+                    Pages::of(&mm),
+                    host.pages,
+                    "{name}, no memory after {point}"
+                );
+                if !failed {
+                    assert!(result.is_ok(), "{name}");
+                    break;
+                }
+                assert_eq!(result, Err(Errno::ENOMEM), "{name}");
+                failures += 1;
+            }
+        }
+    }
+    assert!(failures > 20, "only {failures} allocations failed");
+}
+
+#[test]
+fn a_plan_is_a_call_on_a_clone() {
+    let (mm, host) = prepared();
+    let (mut plan, mut done) = (mm.clone(), host.clone());
+    plan.munmap(0x10_0000, 16 * PAGE, &mut done).unwrap();
+    assert_eq!(Pages::of(&mm), host.pages);
+    assert_eq!(Pages::of(&plan), done.pages);
+}
+
+#[test]
+fn a_space_that_is_none_is_refused() {
+    let mut none = config();
+    none.page_size = 1000;
+    assert!(Mm::<u32>::new(none).is_err());
+    let mut wide = config();
+    wide.end = u64::MAX - (PAGE - 1);
+    assert!(Mm::<u32>::new(wide).is_err());
+}
