@@ -1,13 +1,17 @@
 //! The recorded programs as workloads: their system calls, resolved into
 //! operations on ranges, and their page faults as look-ups in between.
 //!
-//! What a call does to the pages is decided once, here, by a tree; whether the
-//! kernel agrees with that is what `cargo xtask replay` checks.
+//! What a call does to the pages is what the library's `linux::Mm` tells its host;
+//! whether the kernel agrees with that is what `cargo xtask replay` checks.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use gaptree::linux::flags::{
+    MAP_FIXED, MAP_FIXED_NOREPLACE, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_GROWSDOWN,
+};
+use gaptree::linux::{Backing, Errno, Host, Mm, Row};
 use reference::trace::{Call, Op, PAGE_SIZE, Recording, Trace, TraceError};
 
 use crate::case::{Body, Case, State, Step};
@@ -15,16 +19,7 @@ use crate::subject::{PAGES, Place, Subject};
 use crate::subjects::Tree;
 use crate::value::Value;
 
-const MAP_SHARED: u32 = 0x1;
-const MAP_FIXED: u32 = 0x10;
-const MAP_ANONYMOUS: u32 = 0x20;
-const MAP_FIXED_NOREPLACE: u32 = 0x10_0000;
-/// The flags that keep mappings apart: shared, grows down, no reserve, stack, huge pages.
-const KEPT: u32 = MAP_SHARED | 0x100 | 0x4000 | 0x2_0000 | 0x4_0000;
-const MREMAP_FIXED: u32 = 2;
-const MREMAP_DONTUNMAP: u32 = 4;
 const PROT_BITS: u32 = 7;
-const PROT_GROWSDOWN: u32 = 0x100_0000;
 /// The first page that the kernel gives out.
 const LOWEST: u64 = 0x10;
 /// Where numbers of shared memory without a file begin.
@@ -101,35 +96,77 @@ impl Values {
     }
 }
 
+/// An action of the host, in pages.
+#[derive(Clone, Copy)]
+enum Action {
+    Map(u64, u64, Value),
+    Unmap(u64, u64),
+}
+
+/// A host that keeps what it is told to do.
+#[derive(Default)]
+struct Actions(Vec<Action>);
+
+impl Host<u32> for Actions {
+    fn map(&mut self, row: &Row<'_, u32>) -> Result<(), Errno> {
+        let (start, end) = span(row);
+        self.0.push(Action::Map(start, end, value(row)));
+        Ok(())
+    }
+
+    fn unmap(&mut self, row: &Row<'_, u32>) -> Result<(), Errno> {
+        let (start, end) = span(row);
+        self.0.push(Action::Unmap(start, end));
+        Ok(())
+    }
+
+    fn relocate(
+        &mut self,
+        from: &Row<'_, u32>,
+        to: &Row<'_, u32>,
+        keep: bool,
+    ) -> Result<(), Errno> {
+        if !keep {
+            self.unmap(from)?;
+        }
+        self.map(to)
+    }
+}
+
+/// The pages of a row.
+fn span(row: &Row<'_, u32>) -> (u64, u64) {
+    (pages(row.addr), pages(row.addr + row.len))
+}
+
+/// What is kept for a row. The offset of a file is kept less the address, so that pieces
+/// of one mapping are equal.
+fn value(row: &Row<'_, u32>) -> Value {
+    let file = |number: u64| i32::try_from(number).expect("fewer files than operations");
+    let fd = match *row.backing {
+        Backing::Anonymous => -1,
+        Backing::Shared(object) => OBJECTS + file(object),
+        Backing::File(number) => file(number.into()),
+    };
+    let offset = match row.backing {
+        Backing::Anonymous => 0,
+        _ => row.offset.wrapping_sub(row.addr),
+    };
+    Value::new(row.prot, row.flags, fd, offset)
+}
+
 /// Turns calls into operations on pages.
 struct Resolver {
+    mm: Mm<u32>,
     tree: Tree,
     steps: Vec<Step>,
     values: Values,
     /// Where the kernel places: as high as possible below the libraries.
     place: Place,
-    brk: u64,
-    objects: i32,
     peak: usize,
 }
 
 fn pages(bytes: u64) -> u64 {
     bytes.div_ceil(PAGE_SIZE)
-}
-
-/// What is kept for a mapping whose first page is `page`. The offset of a file
-/// is kept less the address, so that pieces of one mapping are equal.
-fn value(prot: u32, flags: u32, fd: Option<i32>, offset: u64, page: u64) -> Value {
-    let offset = if fd.is_some() {
-        offset.wrapping_sub(page * PAGE_SIZE)
-    } else {
-        0
-    };
-    Value::new(prot & PROT_BITS, flags & KEPT, fd.unwrap_or(-1), offset)
-}
-
-fn file_number(file: Option<u32>) -> Option<i32> {
-    file.map(u32::cast_signed)
 }
 
 impl Resolver {
@@ -144,19 +181,17 @@ impl Resolver {
             align: 1,
             highest: true,
         };
+        let mm = trace.start();
         let mut resolver = Self {
+            mm: mm.unwrap_or_else(|(errno, init)| panic!("line {}: {errno}", init.line)),
             tree: Tree::new(),
             steps: Vec::new(),
             values: Values::default(),
             place,
-            brk: trace.brk.map_or(0, |(_, now)| now),
-            objects: OBJECTS,
             peak: 0,
         };
-        for init in &trace.init {
-            let (start, end) = (pages(init.start), pages(init.end));
-            let fd = file_number(init.file);
-            let value = value(init.prot, init.flags, fd, init.offset, start);
+        let rows = resolver.mm.rows().map(|row| (span(&row), value(&row)));
+        for ((start, end), value) in rows.collect::<Vec<_>>() {
             resolver.insert(start, end, value);
         }
         resolver
@@ -221,10 +256,14 @@ impl Resolver {
         }
     }
 
+    /// Does to the pages what the library tells its host, where the kernel did it.
     fn apply(&mut self, op: &Op) {
+        let mut actions = Actions::default();
         match (op.call, &op.result) {
             (call @ Call::Mmap { .. }, &Ok(addr)) => self.mmap(call, addr),
             (Call::Munmap { addr, len }, Ok(_)) => {
+                let unmapped = self.mm.munmap(addr, len, &mut actions);
+                unmapped.expect("the kernel did it");
                 let start = addr / PAGE_SIZE;
                 self.remove(start, start + pages(len));
             }
@@ -232,16 +271,24 @@ impl Resolver {
                 let refused = result.as_ref().err();
                 if refused.is_none_or(|errno| errno.is("ENOMEM")) {
                     self.mprotect(addr / PAGE_SIZE, pages(len), prot, refused.is_some());
+                    let _ = self.mm.mprotect(addr, len, prot.into(), &mut actions);
                 }
             }
-            (call @ Call::Mremap { .. }, &Ok(addr)) => self.mremap(call, addr / PAGE_SIZE),
-            (Call::Brk { addr }, &Ok(now)) if addr == now && self.brk != 0 => {
-                let (old, new) = (pages(self.brk), pages(now));
-                self.insert(old, new, value(3, 0, None, 0, old));
-                self.remove(new, old);
-                self.brk = now;
+            (call @ Call::Mremap { .. }, &Ok(addr)) => self.mremap(call, addr),
+            (Call::Brk { addr }, &Ok(now)) if addr == now => {
+                self.mm.brk(addr, &mut actions);
+                self.act(&actions);
             }
             _ => {}
+        }
+    }
+
+    fn act(&mut self, actions: &Actions) {
+        for action in &actions.0 {
+            match *action {
+                Action::Map(start, end, value) => self.insert(start, end, value),
+                Action::Unmap(start, end) => self.remove(start, end),
+            }
         }
     }
 
@@ -257,17 +304,27 @@ impl Resolver {
         else {
             return;
         };
-        let (start, len) = (addr / PAGE_SIZE, pages(len));
-        let mut fd = file_number(file);
-        if flags & MAP_ANONYMOUS != 0 && flags & MAP_SHARED != 0 {
-            fd = Some(self.objects);
-            self.objects += 1;
-        }
-        let value = value(prot, flags, fd, offset, start);
-        if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0 || hint / PAGE_SIZE == start {
-            self.insert(start, start + len, value);
+        let flags = u64::from(flags);
+        let is_fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
+        let there = if is_fixed {
+            flags
         } else {
-            self.place(start, len, value);
+            flags | MAP_FIXED_NOREPLACE
+        };
+        let mut actions = Actions::default();
+        let host = &mut actions;
+        let mapped = self
+            .mm
+            .mmap(addr, len, prot.into(), there, file, offset, host);
+        mapped.expect("the kernel did it");
+        // What is replaced is overwritten.
+        let Some(&Action::Map(start, end, value)) = actions.0.last() else {
+            return;
+        };
+        if is_fixed || hint / PAGE_SIZE == start {
+            self.insert(start, end, value);
+        } else {
+            self.place(start, end - start, value);
         }
     }
 
@@ -277,7 +334,7 @@ impl Resolver {
         let hole = self.tree.check_access(start, end, 0);
         let end = if to_hole { hole.unwrap_or(start) } else { end };
         let below = self.tree.find(start);
-        let grown = prot & PROT_GROWSDOWN != 0;
+        let grown = u64::from(prot) & PROT_GROWSDOWN != 0;
         self.protect(below.filter(|_| grown).unwrap_or(start), end, prot);
     }
 
@@ -292,35 +349,19 @@ impl Resolver {
         else {
             return;
         };
-        let (from, old_len, new_len) = (addr / PAGE_SIZE, pages(old_len), pages(new_len));
-        let (old_end, new_end) = (from + old_len, to + new_len);
-        if from == to {
-            let last = self.tree.value_at(old_end.saturating_sub(1));
-            if let Some(value) = last {
-                self.insert(old_end, new_end, value);
-            }
-            self.remove(new_end, old_end);
-            return;
+        let mut flags = u64::from(flags);
+        if to != addr && flags & MREMAP_FIXED == 0 {
+            // The kernel searched; the place is known.
+            self.steps.push(Step::FindGap {
+                len: pages(new_len),
+            });
+            flags |= MREMAP_FIXED | MREMAP_MAYMOVE;
         }
-        let copied = old_len.max(1).min(new_len);
-        let mut pieces = self.tree.pieces(from, from + copied);
-        if flags & MREMAP_FIXED != 0 {
-            self.remove(to, new_end);
-        } else {
-            self.steps.push(Step::FindGap { len: new_len });
-        }
-        if flags & MREMAP_DONTUNMAP == 0 && old_len > 0 {
-            self.remove(from, old_end);
-        }
-        if let Some(last) = pieces.last_mut() {
-            last.1 += new_len - copied;
-        }
-        for (start, end, mut value) in pieces {
-            if value.fd >= 0 {
-                let moved = to.wrapping_sub(from).wrapping_mul(PAGE_SIZE);
-                value.offset = value.offset.wrapping_sub(moved);
-            }
-            self.insert(to + (start - from), to + (end - from), value);
-        }
+        let mut actions = Actions::default();
+        let moved = self
+            .mm
+            .mremap(addr, old_len, new_len, flags, to, &mut actions);
+        moved.expect("the kernel did it");
+        self.act(&actions);
     }
 }

@@ -83,6 +83,16 @@ fn all_subjects_agree_on_a_recorded_program() {
     }
 }
 
+#[test]
+fn every_recording_becomes_a_case() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/traces");
+    let mut units = 0;
+    for path in reference::trace::find(&folder).unwrap() {
+        units += traces::case(&path, 0).unwrap().units;
+    }
+    assert!(units > 240_000, "{units}");
+}
+
 /// The tree, wrong once in 20,000 look-ups.
 #[derive(Clone, Debug)]
 struct Liar {

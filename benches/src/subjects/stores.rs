@@ -125,26 +125,6 @@ impl Tree {
     pub fn regions(&self) -> usize {
         self.0.len()
     }
-
-    /// The value at a page.
-    #[must_use]
-    pub fn value_at(&self, number: u64) -> Option<Value> {
-        Some(*self.0.get(page(number))?.1)
-    }
-
-    /// Start, end and value of what is in the range.
-    #[must_use]
-    pub fn pieces(&self, start: u64, end: u64) -> Vec<(u64, u64, Value)> {
-        let inside = self.0.overlapping(pages(start, end));
-        let piece = |(range, value): (Range<Page>, &Value)| {
-            (
-                range.start.number().max(start),
-                range.end.number().min(end),
-                *value,
-            )
-        };
-        inside.map(piece).collect()
-    }
 }
 
 store_subjects! {

@@ -119,38 +119,58 @@ fn row<'a>(init: &Init, backing: &'a Backing<u32>) -> linux::Row<'a, u32> {
     }
 }
 
+impl Trace {
+    /// Where the kernel begins to search: the end of the highest mapping at the start
+    /// below the stack.
+    fn base(&self) -> Option<u64> {
+        let stack = self.init.iter().find(|init| init.stack);
+        let stack = stack.map_or(SPACE_END, |init| init.start);
+        let ends = self.init.iter().map(|init| init.end);
+        ends.filter(|&end| end <= stack).max()
+    }
+
+    /// The memory before the first operation.
+    ///
+    /// # Errors
+    /// The mapping that does not fit.
+    ///
+    /// # Panics
+    /// None.
+    pub fn start<S>(&self) -> Result<Mm<u32, S>, (linux::Errno, Init)>
+    where
+        S: RangeStore<Page, Kept>,
+    {
+        let mut config = Config::x86_64();
+        config.end = SPACE_END;
+        config.base = self.base().unwrap_or(0);
+        let (start, now) = self.brk.unwrap_or_default();
+        config.brk = start;
+        let mut mm = Mm::with_engine(config).expect("a page size and an end");
+        mm.adopt_brk(now);
+        for &init in &self.init {
+            let backing = init.file.map_or(Backing::Anonymous, Backing::File);
+            let adopted = mm.adopt(&row(&init, &backing));
+            adopted.map_err(|errno| (errno, init))?;
+        }
+        Ok(mm)
+    }
+}
+
 impl<S: RangeStore<Page, Kept>> Process<S> {
     /// The memory before the first operation. An error comes with the mapping
     /// that does not fit.
     pub(super) fn new(trace: &Trace) -> Result<Self, (Conflict, Option<Init>)> {
-        let stack = trace.init.iter().find(|init| init.stack);
-        let stack = stack.map_or(SPACE_END, |init| init.start);
-        let ends = trace.init.iter().map(|init| init.end);
-        let base = ends.filter(|&end| end <= stack).max();
-        let mut config = Config::x86_64();
-        config.end = SPACE_END;
-        config.base = base.unwrap_or(0);
-        let (start, now) = trace.brk.unwrap_or_default();
-        config.brk = start;
-        let mm = Mm::with_engine(config).expect("a page size and an end");
-        let mut process = Self {
+        let mm = trace.start();
+        let mm = mm.map_err(|(errno, init)| (Conflict::Start(errno), Some(init)))?;
+        let special = trace.init.iter().filter(|init| init.special);
+        Ok(Self {
             mm,
-            has_base: base.is_some(),
+            has_base: trace.base().is_some(),
             has_brk: trace.brk.is_some(),
-            special: Vec::new(),
+            special: special.map(|init| init.start..init.end).collect(),
             placements: 0,
             results: Results::default(),
-        };
-        process.mm.adopt_brk(now);
-        for &init in &trace.init {
-            let backing = init.file.map_or(Backing::Anonymous, Backing::File);
-            let adopted = process.mm.adopt(&row(&init, &backing));
-            adopted.map_err(|errno| (Conflict::Start(errno), Some(init)))?;
-            if init.special {
-                process.special.push(init.start..init.end);
-            }
-        }
-        Ok(process)
+        })
     }
 
     /// What the books show, the kernel's own mappings left out.
