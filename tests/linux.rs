@@ -386,6 +386,33 @@ fn errors_come_in_the_order_of_linux_s_checks() {
 }
 
 #[test]
+fn brk_stops_where_linux_stops_it() {
+    let mut mm = mm();
+    let start = mm.config().brk;
+    let end = mm.config().end;
+    assert_eq!(mm.brk(0, &mut ()), start);
+    assert_eq!(mm.brk(start - 1, &mut ()), start);
+    assert_eq!(mm.brk(start + 1, &mut ()), start + 1);
+    assert_eq!(mm.brk(start + PAGE, &mut ()), start + PAGE);
+    assert_eq!(mm.rows().count(), 1);
+    // A page is kept free above the heap, and more below a stack.
+    fixed(&mut mm, start + 8 * PAGE, PAGE, 0);
+    assert_eq!(mm.brk(start + 7 * PAGE + 1, &mut ()), start + PAGE);
+    assert_eq!(mm.brk(start + 7 * PAGE, &mut ()), start + 7 * PAGE);
+    assert_eq!(mm.brk(start + 2 * PAGE, &mut ()), start + 2 * PAGE);
+    mm.munmap(start + 8 * PAGE, PAGE, &mut ()).unwrap();
+    fixed(&mut mm, start + 300 * PAGE, PAGE, MAP_GROWSDOWN);
+    assert_eq!(mm.brk(start + 44 * PAGE, &mut ()), start + 2 * PAGE);
+    assert_eq!(mm.brk(start + 43 * PAGE, &mut ()), start + 43 * PAGE);
+    for far in [end, end + 1, 1 << 63, u64::MAX] {
+        assert_eq!(mm.brk(far, &mut ()), start + 43 * PAGE, "{far:x}");
+    }
+    // A heap that is gone cannot shrink.
+    mm.munmap(start, 43 * PAGE, &mut ()).unwrap();
+    assert_eq!(mm.brk(start, &mut ()), start + 43 * PAGE);
+}
+
+#[test]
 fn rows_are_apart_where_linux_keeps_them_apart() {
     let mut mm = mm();
     let file = |mm: &mut Mm<u32>, addr, prot, offset| {

@@ -27,6 +27,8 @@ pub(super) enum Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
     Anonymous,
+    /// The same that does not count (`MAP_NORESERVE`).
+    Unreserved,
     /// Anonymous memory that grows downwards: a stack.
     Stack,
     File {
@@ -169,11 +171,19 @@ impl Calls {
                 len: self.pages * PAGE,
             },
             0..50 => Call::Unmap { at, len },
-            50..80 => Call::Protect {
-                at,
-                len,
-                prot: self.prot(),
-            },
+            50..80 => {
+                let grows = self.stacks && self.random.u32(..8) == 0;
+                let bit = if grows {
+                    libc::PROT_GROWSDOWN.cast_unsigned()
+                } else {
+                    0
+                };
+                Call::Protect {
+                    at,
+                    len,
+                    prot: self.prot() | bit,
+                }
+            }
             _ => self.remap(at, len),
         }
     }
@@ -248,6 +258,17 @@ impl Calls {
         let (at, len) = self.range();
         match self.random.u32(..4) {
             0 => self.raw_map(at, len),
+            // More than there is from the window on, or beyond everything.
+            1 if self.random.bool() => Raw::Unmap {
+                addr: Addr::In(at),
+                len: self.any_of(&[
+                    TASK_END,
+                    TASK_END + PAGE,
+                    1 << 63,
+                    u64::MAX - PAGE,
+                    u64::MAX,
+                ]),
+            },
             1 => Raw::Unmap {
                 addr: Addr::Beyond(self.odd()),
                 len: self.odd(),
@@ -409,8 +430,10 @@ impl Calls {
         if self.stacks && self.random.u32(..8) == 0 {
             return Source::Stack;
         }
-        if self.random.u32(..2) == 0 {
-            return Source::Anonymous;
+        match self.random.u32(..16) {
+            0..7 => return Source::Anonymous,
+            7 => return Source::Unreserved,
+            _ => {}
         }
         let shift = [0, 0, 0, 1, 7][self.random.usize(..5)] * PAGE;
         Source::File {
@@ -437,6 +460,7 @@ impl Call {
             } => {
                 let (sharing, file) = match source {
                     Source::Anonymous => (ANONYMOUS, None),
+                    Source::Unreserved => (ANONYMOUS | libc::MAP_NORESERVE, None),
                     Source::Stack => (ANONYMOUS | libc::MAP_GROWSDOWN, None),
                     Source::File {
                         file,

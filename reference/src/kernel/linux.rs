@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use gaptree::linux::flags::{
-    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED,
-    MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_GROWSDOWN, VM_MAYEXEC, VM_MAYREAD,
-    VM_MAYSHARE, VM_MAYWRITE, VM_NORESERVE,
+    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_NORESERVE, MAP_PRIVATE,
+    MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_GROWSDOWN, VM_MAYEXEC,
+    VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_NORESERVE,
 };
 use gaptree::linux::{self, Backing, Config, Errno, Host, Mm};
 use gaptree::{
@@ -236,6 +236,7 @@ impl<S: RangeStore<Page, Kept>> Linux<S> {
                 };
                 let (flags, file, offset) = match source {
                     Source::Anonymous => (MAP_PRIVATE | MAP_ANONYMOUS, None, 0),
+                    Source::Unreserved => (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, None, 0),
                     Source::Stack => (MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, None, 0),
                     Source::File {
                         file,
