@@ -4,6 +4,8 @@
 //! - [`AddrSpace`] answers mmap, munmap and mprotect inside a range of
 //!   addresses, and says what each call replaced. The real memory operations
 //!   are the caller's.
+//! - [`linux::Mm`] answers them, with `mremap` and `brk`, as Linux does: result, errno,
+//!   address and rows, and what a host has to do.
 //! - [`RangeMap`] is the collection below it: disjoint half-open ranges of
 //!   integer keys with a value each, adjacent equal ones coalesced.
 //! - [`RangeStore`] is the contract of what is behind both, with two engines:

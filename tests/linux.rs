@@ -589,6 +589,79 @@ fn the_books_are_what_the_host_has_wherever_memory_ends() {
     assert!(failures > 20, "only {failures} allocations failed");
 }
 
+/// A host that panics is one that refused.
+#[test]
+fn a_host_that_panics_has_not_done_it() {
+    struct Panics(Pages);
+    impl Host<u32> for Panics {
+        fn map(&mut self, row: &Row<'_, u32>) -> Result<(), Errno> {
+            self.0
+                .map(row)
+                .map_err(|_| std::panic::resume_unwind(Box::new(())))
+        }
+        fn relocate(
+            &mut self,
+            from: &Row<'_, u32>,
+            to: &Row<'_, u32>,
+            keep: bool,
+        ) -> Result<(), Errno> {
+            let done = self.0.relocate(from, to, keep);
+            done.map_err(|_| std::panic::resume_unwind(Box::new(())))
+        }
+    }
+    const MOVES: u64 = MREMAP_MAYMOVE | MREMAP_FIXED;
+    let calls: [fn(&mut Mm<u32>, &mut Panics) -> Result<u64, Errno>; 4] = [
+        |mm, host| mm.mmap(0, 3 * PAGE, RW, PRIVATE, None, 0, host),
+        |mm, host| {
+            mm.mremap(
+                0x10_0000,
+                2 * PAGE,
+                2 * PAGE,
+                MREMAP_MAYMOVE | MREMAP_DONTUNMAP,
+                0,
+                host,
+            )
+        },
+        |mm, host| mm.mremap(0x10_0000, 4 * PAGE, 6 * PAGE, 0, 0, host),
+        |mm, host| mm.mremap(0x10_2000, 2 * PAGE, 3 * PAGE, MOVES, 0x10_4000, host),
+    ];
+    for call in calls {
+        let (mut mm, mut host) = prepared();
+        host.budget = Some(0);
+        let mut host = Panics(host);
+        let run = std::panic::AssertUnwindSafe(|| call(&mut mm, &mut host));
+        assert!(std::panic::catch_unwind(run).is_err());
+        mm.check();
+        assert_eq!(Pages::of(&mm), host.0.pages);
+    }
+}
+
+/// A move to where it touches itself, refused where the books have no memory.
+#[test]
+fn a_refused_move_beside_itself_needs_no_memory() {
+    for rows in 20..50 {
+        let (mut mm, mut host) = filled(rows);
+        let addr = 0x20_0000;
+        mm.munmap(addr, 8 * PAGE, &mut host).unwrap();
+        let flags = PRIVATE | MAP_FIXED;
+        mm.mmap(addr, 4 * PAGE, RW, flags, None, 0, &mut host)
+            .unwrap();
+        let before = mm.rows().count();
+        host.budget = Some(0);
+        for point in 0..6 {
+            let flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+            let ((), _) = failing_at(point, || {
+                let (from, to) = (addr + 2 * PAGE, addr + 4 * PAGE);
+                let moved = mm.mremap(from, PAGE, 2 * PAGE, flags, to, &mut host);
+                assert!(moved == Err(REFUSED) || moved == Err(Errno::ENOMEM));
+            });
+            mm.check();
+            assert_eq!(mm.rows().count(), before);
+            assert_eq!(Pages::of(&mm), host.pages);
+        }
+    }
+}
+
 #[test]
 fn a_plan_is_a_call_on_a_clone() {
     let (mm, host) = prepared();
@@ -603,6 +676,9 @@ fn a_space_that_is_none_is_refused() {
     let mut none = config();
     none.page_size = 1000;
     assert!(Mm::<u32>::new(none).is_err());
+    let mut odd = config();
+    odd.huge_page = Some(0x3000);
+    assert!(Mm::<u32>::new(odd).is_err());
     let mut wide = config();
     wide.end = u64::MAX - (PAGE - 1);
     assert!(Mm::<u32>::new(wide).is_err());

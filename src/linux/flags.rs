@@ -26,6 +26,7 @@ pub const MAP_LOCKED: u64 = 0x2000;
 pub const MAP_NORESERVE: u64 = 0x4000;
 pub const MAP_STACK: u64 = 0x2_0000;
 pub const MAP_HUGETLB: u64 = 0x4_0000;
+pub const MAP_SYNC: u64 = 0x8_0000;
 pub const MAP_FIXED_NOREPLACE: u64 = 0x10_0000;
 
 /// The flags that `MAP_SHARED_VALIDATE` takes: those of Linux 4.14 and before.
@@ -65,6 +66,7 @@ pub const VM_LOCKED: u32 = 0x2000;
 /// Counts against what the system can commit to.
 pub const VM_ACCOUNT: u32 = 0x10_0000;
 pub const VM_NORESERVE: u32 = 0x20_0000;
+pub const VM_SYNC: u32 = 0x80_0000;
 pub const VM_WIPEONFORK: u32 = 0x200_0000;
 pub const VM_DONTDUMP: u32 = 0x400_0000;
 pub const VM_NOHUGEPAGE: u32 = 0x4000_0000;

@@ -7,11 +7,13 @@ use super::errno::Errno;
 /// which they are to be done, with the exact range in bytes, whole pages.
 ///
 /// An action can be refused. Then it is not in the books either: what was done before it
-/// stays done, and the call returns the error. By default all do nothing.
+/// stays done, and the call returns the error. One that panics counts as refused. By
+/// default all do nothing.
 ///
 /// `()` is a host that does nothing and refuses nothing.
 pub trait Host<F> {
-    /// Whether an action can be refused. Calls are faster where none can.
+    /// Whether an action can be refused. Calls are faster where none can; then an error
+    /// that a method returns all the same is ignored.
     const CAN_REFUSE: bool = true;
 
     /// Maps what was free.

@@ -12,12 +12,16 @@ use crate::addr_space::{
     AddrSpace, HolePolicy, Mapping, OffsetRule, Page, PageMapping, Prot, Region, SpaceError,
 };
 use crate::btree::BTreeStore;
+use crate::guard::ScopeGuard;
 use crate::store::RangeStore;
 
 /// The memory of a Linux process: what its system calls answer, where they map, what
 /// `/proc/PID/maps` shows, and what is to be done about it on a [`Host`].
 ///
 /// `F` is the user's file object. See the [module](super) for what is here.
+///
+/// A clone is a process of its own, O(n) for n rows. A call on a clone, with a host that
+/// only remembers, is a plan of what the call would do.
 #[derive(Clone)]
 pub struct Mm<F = (), S = BTreeStore<Page, PageMapping<Backing<F>>>> {
     pub(super) space: AddrSpace<Backing<F>, S>,
@@ -32,7 +36,10 @@ impl<F: File> Mm<F> {
     /// A process without any memory.
     ///
     /// # Errors
-    /// Those of [`AddrSpace::new`] for the configuration's page size and end.
+    /// Those of [`AddrSpace::new`] for the configuration's page size and end;
+    /// [`OutsideSpace`](SpaceError::OutsideSpace) for an end above 2^63;
+    /// [`BadAlignment`](SpaceError::BadAlignment) for a huge page that is no power of two,
+    /// or less than a page.
     pub fn new(config: Config) -> Result<Self, SpaceError> {
         Self::with_engine(config)
     }
@@ -122,6 +129,10 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if config.end > MAX_END {
             return Err(SpaceError::OutsideSpace);
         }
+        let odd = |huge: u64| !huge.is_power_of_two() || huge < config.page_size;
+        if config.huge_page.is_some_and(odd) {
+            return Err(SpaceError::BadAlignment);
+        }
         let space = AddrSpace::with_engine(0, config.end, config.page_size)?;
         Ok(Self {
             space,
@@ -167,9 +178,15 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// and its like.
     ///
     /// # Errors
-    /// `EEXIST` if something is mapped there; `EINVAL` for a range that is not whole
-    /// pages of user memory; `ENOMEM`.
+    /// `EEXIST` if something is mapped there; `EINVAL` for a range or an offset that is
+    /// not whole pages, or outside user memory; `ENOMEM`.
     pub fn adopt(&mut self, row: &Row<'_, F>) -> Result<(), Errno> {
+        if !self.is_aligned(row.len) || !self.is_aligned(row.offset) {
+            return Err(Errno::EINVAL);
+        }
+        if let Backing::Shared(object) = *row.backing {
+            self.objects = self.objects.max(object);
+        }
         let mapping = mapping(
             row.prot & 7,
             row.flags & !PENDING,
@@ -242,7 +259,8 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         mapping.flags |= PENDING;
         let put = self.space.map_fixed_noreplace(addr, len, mapping.clone());
         put.map_err(refusal)?;
-        let said = host.map(&row_of(addr, len, &mapping));
+        let row = row_of(addr, len, &mapping);
+        let said = self.ask(|mm| mm.drop_pending(addr, len), || host.map(&row));
         self.settle(addr, len, said)
     }
 
@@ -268,8 +286,25 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         let sink = |region: Region<Backing<F>>| host.unmap(&reported(&region));
         let replaced = self.space.map_at(addr, len, mapping.clone(), sink);
         replaced.map_err(refusal)??;
-        let said = host.map(&row_of(addr, len, &mapping));
+        let row = row_of(addr, len, &mapping);
+        let said = self.ask(|mm| mm.drop_pending(addr, len), || host.map(&row));
         self.settle(addr, len, said)
+    }
+
+    /// Asks the host; if it panics, `undo` makes the books what they are if it refuses.
+    pub(super) fn ask<R>(&mut self, undo: impl Fn(&mut Self), host: impl FnOnce() -> R) -> R {
+        let undo = &undo;
+        let guard = ScopeGuard::new(self, |mm: &mut Self| undo(mm));
+        let said = host();
+        guard.defuse();
+        said
+    }
+
+    /// Takes a pending range out. It is an entry of its own, or an end of one, so that
+    /// this needs no memory.
+    pub(super) fn drop_pending(&mut self, addr: u64, len: u64) {
+        let dropped = self.space.unmap(addr, len, |_| ());
+        debug_assert_eq!(dropped, Ok(()), "memory for a whole entry");
     }
 
     /// Keeps a pending range if the host has it, and takes it out if not. It is an entry
@@ -280,19 +315,20 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         len: u64,
         said: Result<(), Errno>,
     ) -> Result<(), Errno> {
-        let done = match said {
+        match said {
             Ok(()) => self.unmark(addr, len),
-            Err(_) => self.space.unmap(addr, len, |_| ()),
-        };
-        done.map_err(refusal)?;
+            Err(_) => self.drop_pending(addr, len),
+        }
         said
     }
 
-    /// Takes our mark away from a range.
-    pub(super) fn unmark(&mut self, addr: u64, len: u64) -> Result<(), SpaceError> {
-        self.space
+    /// Takes our mark away from a range that is an entry of its own; needs no memory.
+    pub(super) fn unmark(&mut self, addr: u64, len: u64) {
+        let unmarked = self
+            .space
             .update(addr, len, HolePolicy::Skip, |_, mapping| {
                 mapping.flags &= !PENDING;
-            })
+            });
+        debug_assert_eq!(unmarked, Ok(()), "memory for a whole entry");
     }
 }

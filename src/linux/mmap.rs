@@ -5,9 +5,10 @@ use super::errno::Errno;
 use super::flags::{
     ACCESS, LEGACY_MAP_MASK, MAP_32BIT, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
     MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NORESERVE, MAP_PRIVATE,
-    MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, MAP_TYPE, PROT_EXEC, PROT_READ, PROT_WRITE,
-    VM_ACCOUNT, VM_DONTDUMP, VM_DROPPABLE, VM_GROWSDOWN, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD,
-    VM_MAYSHARE, VM_MAYWRITE, VM_NOHUGEPAGE, VM_NORESERVE, VM_SHARED, VM_WIPEONFORK,
+    MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, MAP_SYNC, MAP_TYPE, PROT_EXEC, PROT_READ,
+    PROT_WRITE, VM_ACCOUNT, VM_DONTDUMP, VM_DROPPABLE, VM_GROWSDOWN, VM_LOCKED, VM_MAYEXEC,
+    VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_NOHUGEPAGE, VM_NORESERVE, VM_SHARED, VM_SYNC,
+    VM_WIPEONFORK,
 };
 use super::host::Host;
 use super::mm::{Mm, mapping};
@@ -23,6 +24,7 @@ fn flags_without_file(kind: u64, mut flags: u32) -> Result<u32, Errno> {
     match kind {
         MAP_SHARED => flags |= VM_SHARED | VM_MAYSHARE,
         MAP_PRIVATE => return Ok(flags),
+        MAP_DROPPABLE if flags & VM_LOCKED != 0 => return Err(Errno::EINVAL),
         MAP_DROPPABLE => flags |= VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP,
         _ => return Err(Errno::EINVAL),
     }
@@ -78,7 +80,8 @@ fn flags_with_file<F: File>(
 impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// `mmap`: the address of the first byte. Arguments are as the system call has them,
     /// raw bits included; `file` is the object behind the descriptor, and ignored with
-    /// `MAP_ANONYMOUS`. O(log n + k) for `k` rows that it replaces.
+    /// `MAP_ANONYMOUS`. O(log n + k) for `k` rows that it replaces; a search has one descent
+    /// more for each stack in its way.
     ///
     /// `MAP_LOCKED` marks the row; `MAP_POPULATE`, `MAP_NONBLOCK` and flags of old change
     /// nothing here.
@@ -171,6 +174,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         };
         bit(MAP_GROWSDOWN, VM_GROWSDOWN);
         bit(MAP_LOCKED, VM_LOCKED);
+        bit(MAP_SYNC, VM_SYNC);
         if self.config.huge_page.is_some() {
             bit(MAP_STACK, VM_NOHUGEPAGE);
         }
@@ -273,10 +277,11 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             return Some(());
         }
         if addr <= self.brk {
-            if self.is_unmapped(new, old - new) {
+            let len = old.checked_sub(new)?;
+            if self.is_unmapped(new, len) {
                 return None;
             }
-            return self.unmap(new, old - new, host).ok();
+            return self.unmap(new, len, host).ok();
         }
         let len = new.checked_sub(old)?;
         let request = Request {

@@ -30,7 +30,8 @@
 //! ```
 //!
 //! Here are `mmap`, `munmap`, `mprotect`, `mremap` and `brk`. Results, errors, places and
-//! rows are those of Linux 6.18 on x86-64; README says what that is checked against.
+//! rows are those of Linux 6.18 on x86-64; docs/linux.md has a table of every call, of what
+//! it is checked against, and of what is not here.
 //!
 //! Not here yet, and so as if it were not there: limits (`RLIMIT_AS`, `RLIMIT_DATA`,
 //! `RLIMIT_MEMLOCK`, and `max_map_count` where a row is cut in two), overcommitment, what a

@@ -85,8 +85,12 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             if prot & !(mapping.flags >> MAY_SHIFT) != 0 {
                 return Err(Errno::EACCES);
             }
-            if mapping.prot.0 != prot {
-                host.protect(&reported(&region), prot)?;
+            if mapping.prot.0 == prot {
+                return Ok(());
+            }
+            let said = host.protect(&reported(&region), prot);
+            if H::CAN_REFUSE {
+                said?;
             }
             mapping.flags = with_access(mapping, prot);
             mapping.prot = Prot(prot);

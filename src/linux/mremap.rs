@@ -43,8 +43,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// misaligned, overlapping, without `MREMAP_MAYMOVE`, or with `MREMAP_DONTUNMAP` and
     /// another length; `ENOMEM` for too many rows; `EFAULT` if the address is not mapped;
     /// `EINVAL` for an old length of 0 of private memory; `EFAULT` for a range that is not
-    /// inside one row, but one that shrinks; `EINVAL` for a file offset beyond 2^64;
-    /// `ENOMEM` if it cannot grow where it is and must not move, or nothing is free;
+    /// inside one row, but one that shrinks; `ENOMEM` if it cannot grow where it is and must not move, or nothing is free;
     /// `EPERM` for a target below [`min_addr`](super::Config::min_addr). And what the host
     /// says.
     pub fn mremap<H: Host<F>>(
@@ -140,14 +139,6 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             || old_len <= new_len && old_len > region.len - before
         {
             return Err(Errno::EFAULT);
-        }
-        let offset = match mapping.data {
-            Backing::Anonymous => addr,
-            _ => mapping.offset.wrapping_add(before),
-        };
-        let pages = |bytes: u64| bytes / self.config.page_size;
-        if new_len != old_len && pages(offset).checked_add(pages(new_len)).is_none() {
-            return Err(Errno::EINVAL);
         }
         Ok(())
     }
@@ -267,15 +258,25 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             self.settle(to, new_len, Err(error))?;
         }
         let (from_row, to_row) = (row_of(addr, old_len, &moved), row_of(to, new_len, &moved));
-        let said = host.relocate(&from_row, &to_row, keep);
-        if !keep {
-            let done = match said {
-                Ok(()) => self.space.unmap(addr, old_len, |_| ()),
-                Err(_) => self.unmark(addr, old_len),
-            };
-            done.map_err(refusal)?;
+        // The two may touch and be one entry: the new one is cut off before the old is
+        // what it was.
+        let stay = |mm: &mut Self| {
+            mm.drop_pending(to, new_len);
+            if !keep {
+                mm.unmark(addr, old_len);
+            }
+        };
+        let said = self.ask(stay, || host.relocate(&from_row, &to_row, keep));
+        if let Err(errno) = said
+            && H::CAN_REFUSE
+        {
+            stay(self);
+            return Err(errno);
         }
-        self.settle(to, new_len, said)?;
+        if !keep {
+            self.drop_pending(addr, old_len);
+        }
+        self.unmark(to, new_len);
         Ok(to)
     }
 

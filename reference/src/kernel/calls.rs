@@ -296,7 +296,17 @@ impl Calls {
 
     fn raw_map(&mut self, at: u64, len: u64) -> Raw {
         let kind = self.any_of(&[0, 1, 2, 2, 3, 4, 8, 9]);
-        let flags = [0x20, 0x20, 0x100, 0x4000, 0x2_0000, 0x800, 1 << 30, 1 << 40];
+        let flags = [
+            0x20,
+            0x20,
+            0x100,
+            0x4000,
+            0x2_0000,
+            0x8_0000,
+            0x800,
+            1 << 30,
+            1 << 40,
+        ];
         let flags = kind | self.any_of(&flags) | self.any_of(&flags);
         let file = [None, Some(0), Some(1), Some(2), Some(3)][self.random.usize(..5)];
         let offset = self.any_of(&[0, PAGE, 5, 1 << 62, (1 << 63) - PAGE, 1 << 63, u64::MAX]);
