@@ -589,28 +589,33 @@ fn the_books_are_what_the_host_has_wherever_memory_ends() {
     assert!(failures > 20, "only {failures} allocations failed");
 }
 
-/// A host that panics is one that refused.
+/// A host that panics where it should refuse.
+struct Panics(Pages);
+
+impl Host<u32> for Panics {
+    fn map(&mut self, row: &Row<'_, u32>) -> Result<(), Errno> {
+        self.0
+            .map(row)
+            .map_err(|_| std::panic::resume_unwind(Box::new(())))
+    }
+
+    fn relocate(
+        &mut self,
+        from: &Row<'_, u32>,
+        to: &Row<'_, u32>,
+        keep: bool,
+    ) -> Result<(), Errno> {
+        let done = self.0.relocate(from, to, keep);
+        done.map_err(|_| std::panic::resume_unwind(Box::new(())))
+    }
+}
+
+type PanickingCall = fn(&mut Mm<u32>, &mut Panics) -> Result<u64, Errno>;
+
 #[test]
 fn a_host_that_panics_has_not_done_it() {
-    struct Panics(Pages);
-    impl Host<u32> for Panics {
-        fn map(&mut self, row: &Row<'_, u32>) -> Result<(), Errno> {
-            self.0
-                .map(row)
-                .map_err(|_| std::panic::resume_unwind(Box::new(())))
-        }
-        fn relocate(
-            &mut self,
-            from: &Row<'_, u32>,
-            to: &Row<'_, u32>,
-            keep: bool,
-        ) -> Result<(), Errno> {
-            let done = self.0.relocate(from, to, keep);
-            done.map_err(|_| std::panic::resume_unwind(Box::new(())))
-        }
-    }
     const MOVES: u64 = MREMAP_MAYMOVE | MREMAP_FIXED;
-    let calls: [fn(&mut Mm<u32>, &mut Panics) -> Result<u64, Errno>; 4] = [
+    let calls: [PanickingCall; 4] = [
         |mm, host| mm.mmap(0, 3 * PAGE, RW, PRIVATE, None, 0, host),
         |mm, host| {
             mm.mremap(
