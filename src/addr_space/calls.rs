@@ -237,7 +237,10 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
                 space.counted(|space| space.put(pages, value, sink))
             });
         }
-        self.counted(|space| space.put(pages, value, sink))
+        if mem::needs_drop::<T>() {
+            return self.counted(|space| space.put(pages, value, sink));
+        }
+        self.put(pages, value, sink)
     }
 
     /// Makes a change that counts what it maps when it is made. If data panics when it
