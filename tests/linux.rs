@@ -1,17 +1,15 @@
 //! Linux's calls: places, what a host that refuses leaves, and calls without memory. The
 //! running kernel and recorded programs are elsewhere: `tests/kernel.rs`,
 //! `cargo xtask replay`.
-#![expect(
-    unsafe_code,
-    reason = "a global allocator can only be written with unsafe"
-)]
 
-use std::alloc::{GlobalAlloc, Layout as Block, System};
-use std::cell::Cell;
-use std::collections::BTreeMap;
+mod failing;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use failing::{failing_at, with_memory};
 use gaptree::linux::flags::*;
-use gaptree::linux::{Backing, Config, Errno, File, Host, Layout, Mm, Row};
+use gaptree::linux::{Config, Errno, File, Host, Layout, Mm, Row};
+use reference::host::{Pages, REFUSED};
 
 const PAGE: u64 = 4096;
 const HUGE: u64 = 2 << 20;
@@ -20,130 +18,37 @@ const GAP: u64 = 256 * PAGE;
 const RW: u64 = PROT_READ | PROT_WRITE;
 const PRIVATE: u64 = MAP_PRIVATE | MAP_ANONYMOUS;
 
-thread_local! {
-    /// How many allocations of this thread succeed before one fails.
-    static COUNTDOWN: Cell<Option<usize>> = const { Cell::new(None) };
+/// A host whose own memory does not count, and that can panic where it should refuse.
+#[derive(Clone, Default)]
+struct Tested {
+    pages: Pages<u32>,
+    panics: bool,
 }
 
-/// The system's allocator, which fails when this thread asks it to.
-struct Failing;
-
-/// Whether this allocation fails: the countdown ends with it.
-fn fails() -> bool {
-    let step = |countdown: &Cell<Option<usize>>| {
-        let left = countdown.get();
-        countdown.set(left.and_then(|left| left.checked_sub(1)));
-        left == Some(0)
-    };
-    COUNTDOWN.try_with(step).unwrap_or(false)
-}
-
-// SAFETY: a call either goes to the system's allocator or returns null, as every
-// allocator may.
-unsafe impl GlobalAlloc for Failing {
-    unsafe fn alloc(&self, layout: Block) -> *mut u8 {
-        if fails() {
-            return std::ptr::null_mut();
+impl Tested {
+    fn act(
+        &mut self,
+        action: impl FnOnce(&mut Pages<u32>) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let said = with_memory(|| action(&mut self.pages));
+        if said.is_err() && self.panics {
+            resume_unwind(Box::new(()));
         }
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Block) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(ptr, layout) }
+        said
     }
 }
 
-#[global_allocator]
-static ALLOCATOR: Failing = Failing;
-
-/// Runs `call` with the allocation after `point` others failing; whether it came.
-fn failing_at<T>(point: usize, call: impl FnOnce() -> T) -> (T, bool) {
-    COUNTDOWN.set(Some(point));
-    let result = call();
-    (result, COUNTDOWN.take().is_none())
-}
-
-/// Runs `call` with the allocator as it is.
-fn with_memory<T>(call: impl FnOnce() -> T) -> T {
-    let countdown = COUNTDOWN.take();
-    let result = call();
-    COUNTDOWN.set(countdown);
-    result
-}
-
-/// What a host has on a page.
-type Shown = (u32, u32, Backing<u32>, u64);
-
-/// A host that keeps pages, and refuses one action.
-#[derive(Clone, Default, Debug, PartialEq)]
-struct Pages {
-    pages: BTreeMap<u64, Shown>,
-    /// How many more it does; it refuses the one after that, if any.
-    budget: Option<u64>,
-}
-
-const REFUSED: Errno = Errno::new(5);
-
-fn pages(row: &Row<'_, u32>) -> Vec<(u64, Shown)> {
-    let each = (0..row.len / PAGE).map(|page| {
-        let offset = match row.backing {
-            Backing::Anonymous => 0,
-            _ => row.offset + page * PAGE,
-        };
-        let shown = (row.prot, row.flags & VM_SHARED, *row.backing, offset);
-        (row.addr + page * PAGE, shown)
-    });
-    each.collect()
-}
-
-impl Pages {
-    fn act(&mut self) -> Result<(), Errno> {
-        if self.budget == Some(0) {
-            return Err(REFUSED);
-        }
-        self.budget = self.budget.map(|left| left - 1);
-        Ok(())
-    }
-
-    fn take(&mut self, row: &Row<'_, u32>) {
-        for (addr, page) in pages(row) {
-            assert_eq!(self.pages.remove(&addr), Some(page), "{addr:x}");
-        }
-    }
-
-    fn put(&mut self, row: &Row<'_, u32>) {
-        for (addr, page) in pages(row) {
-            assert_eq!(self.pages.insert(addr, page), None, "{addr:x}");
-        }
-    }
-
-    fn of(mm: &Mm<u32>) -> BTreeMap<u64, Shown> {
-        mm.rows().flat_map(|row| pages(&row)).collect()
-    }
-}
-
-impl Host<u32> for Pages {
+impl Host<u32> for Tested {
     fn map(&mut self, row: &Row<'_, u32>) -> Result<(), Errno> {
-        self.act()?;
-        with_memory(|| self.put(row));
-        Ok(())
+        self.act(|pages| pages.map(row))
     }
 
     fn unmap(&mut self, row: &Row<'_, u32>) -> Result<(), Errno> {
-        self.act()?;
-        with_memory(|| self.take(row));
-        Ok(())
+        self.act(|pages| pages.unmap(row))
     }
 
     fn protect(&mut self, row: &Row<'_, u32>, prot: u32) -> Result<(), Errno> {
-        self.act()?;
-        with_memory(|| {
-            self.take(row);
-            self.put(&Row { prot, ..*row });
-        });
-        Ok(())
+        self.act(|pages| pages.protect(row, prot))
     }
 
     fn relocate(
@@ -152,14 +57,7 @@ impl Host<u32> for Pages {
         to: &Row<'_, u32>,
         keep: bool,
     ) -> Result<(), Errno> {
-        self.act()?;
-        with_memory(|| {
-            if !keep {
-                self.take(from);
-            }
-            self.put(to);
-        });
-        Ok(())
+        self.act(|pages| pages.relocate(from, to, keep))
     }
 }
 
@@ -445,12 +343,9 @@ fn rows_are_apart_where_linux_keeps_them_apart() {
 }
 
 /// Calls that do everything that a host can be asked for.
-type Call = (
-    &'static str,
-    fn(&mut Mm<u32>, &mut Pages) -> Result<u64, Errno>,
-);
+type Call = fn(&mut Mm<u32>, &mut Tested) -> Result<u64, Errno>;
 
-fn calls() -> Vec<Call> {
+fn calls() -> Vec<(&'static str, Call)> {
     vec![
         ("mmap", |mm, host| {
             mm.mmap(0, 3 * PAGE, RW, PRIVATE, None, 0, host)
@@ -514,8 +409,8 @@ fn calls() -> Vec<Call> {
 }
 
 /// Anonymous memory, a hole, two pieces of a file, anonymous memory, shared memory.
-fn prepared() -> (Mm<u32>, Pages) {
-    let (mut mm, mut host) = (mm(), Pages::default());
+fn prepared() -> (Mm<u32>, Tested) {
+    let (mut mm, mut host) = (mm(), Tested::default());
     let file = MAP_PRIVATE | MAP_FIXED;
     let anonymous = PRIVATE | MAP_FIXED;
     let shared = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
@@ -538,10 +433,10 @@ fn the_books_are_what_the_host_has_wherever_it_refuses() {
     for (name, call) in calls() {
         for budget in 0.. {
             let (mut mm, mut host) = prepared();
-            host.budget = Some(budget);
+            host.pages.budget = Some(budget);
             let result = call(&mut mm, &mut host);
             mm.check();
-            assert_eq!(Pages::of(&mm), host.pages, "{name}, refused after {budget}");
+            assert!(host.pages.are(mm.rows()), "{name}, refused after {budget}");
             if result.is_ok() {
                 assert!(budget > 0, "{name} asks the host for nothing");
                 break;
@@ -553,7 +448,7 @@ fn the_books_are_what_the_host_has_wherever_it_refuses() {
 }
 
 /// More rows, so that nodes are full somewhere.
-fn filled(rows: u64) -> (Mm<u32>, Pages) {
+fn filled(rows: u64) -> (Mm<u32>, Tested) {
     let (mut mm, mut host) = prepared();
     for n in 0..rows {
         let (addr, flags) = (0x20_0000 + 2 * n * PAGE, PRIVATE | MAP_FIXED);
@@ -572,11 +467,7 @@ fn the_books_are_what_the_host_has_wherever_memory_ends() {
                 let (mut mm, mut host) = filled(rows);
                 let (result, failed) = failing_at(point, || call(&mut mm, &mut host));
                 mm.check();
-                assert_eq!(
-                    Pages::of(&mm),
-                    host.pages,
-                    "{name}, no memory after {point}"
-                );
+                assert!(host.pages.are(mm.rows()), "{name}, no memory after {point}");
                 if !failed {
                     assert!(result.is_ok(), "{name}");
                     break;
@@ -589,33 +480,10 @@ fn the_books_are_what_the_host_has_wherever_memory_ends() {
     assert!(failures > 20, "only {failures} allocations failed");
 }
 
-/// A host that panics where it should refuse.
-struct Panics(Pages);
-
-impl Host<u32> for Panics {
-    fn map(&mut self, row: &Row<'_, u32>) -> Result<(), Errno> {
-        self.0
-            .map(row)
-            .map_err(|_| std::panic::resume_unwind(Box::new(())))
-    }
-
-    fn relocate(
-        &mut self,
-        from: &Row<'_, u32>,
-        to: &Row<'_, u32>,
-        keep: bool,
-    ) -> Result<(), Errno> {
-        let done = self.0.relocate(from, to, keep);
-        done.map_err(|_| std::panic::resume_unwind(Box::new(())))
-    }
-}
-
-type PanickingCall = fn(&mut Mm<u32>, &mut Panics) -> Result<u64, Errno>;
-
 #[test]
 fn a_host_that_panics_has_not_done_it() {
     const MOVES: u64 = MREMAP_MAYMOVE | MREMAP_FIXED;
-    let calls: [PanickingCall; 4] = [
+    let calls: [Call; 4] = [
         |mm, host| mm.mmap(0, 3 * PAGE, RW, PRIVATE, None, 0, host),
         |mm, host| {
             mm.mremap(
@@ -632,12 +500,12 @@ fn a_host_that_panics_has_not_done_it() {
     ];
     for call in calls {
         let (mut mm, mut host) = prepared();
-        host.budget = Some(0);
-        let mut host = Panics(host);
-        let run = std::panic::AssertUnwindSafe(|| call(&mut mm, &mut host));
-        assert!(std::panic::catch_unwind(run).is_err());
+        host.pages.budget = Some(0);
+        host.panics = true;
+        let run = AssertUnwindSafe(|| call(&mut mm, &mut host));
+        assert!(catch_unwind(run).is_err());
         mm.check();
-        assert_eq!(Pages::of(&mm), host.0.pages);
+        assert!(host.pages.are(mm.rows()));
     }
 }
 
@@ -652,7 +520,7 @@ fn a_refused_move_beside_itself_needs_no_memory() {
         mm.mmap(addr, 4 * PAGE, RW, flags, None, 0, &mut host)
             .unwrap();
         let before = mm.rows().count();
-        host.budget = Some(0);
+        host.pages.budget = Some(0);
         for point in 0..6 {
             let flags = MREMAP_MAYMOVE | MREMAP_FIXED;
             let ((), _) = failing_at(point, || {
@@ -662,7 +530,7 @@ fn a_refused_move_beside_itself_needs_no_memory() {
             });
             mm.check();
             assert_eq!(mm.rows().count(), before);
-            assert_eq!(Pages::of(&mm), host.pages);
+            assert!(host.pages.are(mm.rows()));
         }
     }
 }
@@ -672,8 +540,8 @@ fn a_plan_is_a_call_on_a_clone() {
     let (mm, host) = prepared();
     let (mut plan, mut done) = (mm.clone(), host.clone());
     plan.munmap(0x10_0000, 16 * PAGE, &mut done).unwrap();
-    assert_eq!(Pages::of(&mm), host.pages);
-    assert_eq!(Pages::of(&plan), done.pages);
+    assert!(host.pages.are(mm.rows()));
+    assert!(done.pages.are(plan.rows()));
 }
 
 #[test]

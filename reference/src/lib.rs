@@ -7,6 +7,7 @@
 
 pub mod canary;
 pub mod exhaustive;
+pub mod host;
 pub mod kernel;
 pub mod laws;
 pub mod lockstep;

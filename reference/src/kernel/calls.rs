@@ -32,7 +32,7 @@ pub(super) enum Source {
     /// Anonymous memory that grows downwards: a stack.
     Stack,
     File {
-        file: usize,
+        file: u32,
         offset: u64,
         shared: bool,
     },
@@ -81,9 +81,10 @@ pub(super) enum Call {
     Raw(Raw),
 }
 
-/// An address: in the window or near it, or beyond all that can be mapped.
+/// An address: 0, in the window or near it, or beyond all that can be mapped.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Addr {
+    Zero,
     In(u64),
     Beyond(u64),
 }
@@ -92,6 +93,7 @@ impl Addr {
     /// The address, in a window that begins at `start`.
     pub(super) fn of(self, start: u64) -> u64 {
         match self {
+            Self::Zero => 0,
             Self::In(at) => start.wrapping_add(at),
             Self::Beyond(by) => TASK_END.saturating_add(by),
         }
@@ -447,20 +449,45 @@ impl Calls {
         }
         let shift = [0, 0, 0, 1, 7][self.random.usize(..5)] * PAGE;
         Source::File {
-            file: self.random.usize(..2),
+            file: self.random.u32(..2),
             offset: at + shift,
             shared: self.random.bool(),
         }
     }
 }
 
-/// Flags of private memory without a file.
-const ANONYMOUS: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+/// Bits of libc's as the system calls have them.
+fn bits(flags: i32) -> u64 {
+    flags.cast_unsigned().into()
+}
+
+impl Source {
+    /// The flags, the file and the offset of an `mmap`.
+    fn arguments(self) -> (i32, Option<u32>, u64) {
+        const ANONYMOUS: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        match self {
+            Self::Anonymous => (ANONYMOUS, None, 0),
+            Self::Unreserved => (ANONYMOUS | libc::MAP_NORESERVE, None, 0),
+            Self::Stack => (ANONYMOUS | libc::MAP_GROWSDOWN, None, 0),
+            Self::File {
+                file,
+                offset,
+                shared,
+            } => {
+                let kind = if shared {
+                    libc::MAP_SHARED
+                } else {
+                    libc::MAP_PRIVATE
+                };
+                (kind, Some(file), offset)
+            }
+        }
+    }
+}
 
 impl Call {
-    /// Asks the kernel. `Ok` is an absolute address, or zero.
-    pub(super) fn ask(&self, window: &Window) -> Answer {
-        let addr = |at: u64| window.range.start.wrapping_add(at);
+    /// The arguments of the system call, the same for both sides.
+    pub(super) fn raw(&self) -> Raw {
         match *self {
             Self::Map {
                 place,
@@ -468,29 +495,31 @@ impl Call {
                 prot,
                 source,
             } => {
-                let (sharing, file) = match source {
-                    Source::Anonymous => (ANONYMOUS, None),
-                    Source::Unreserved => (ANONYMOUS | libc::MAP_NORESERVE, None),
-                    Source::Stack => (ANONYMOUS | libc::MAP_GROWSDOWN, None),
-                    Source::File {
-                        file,
-                        offset,
-                        shared: true,
-                    } => (libc::MAP_SHARED, Some((&window.files[file], offset))),
-                    Source::File { file, offset, .. } => {
-                        (libc::MAP_PRIVATE, Some((&window.files[file], offset)))
-                    }
-                };
                 let (addr, fixed) = match place {
-                    Place::Anywhere => (0, 0),
-                    Place::Near(at) => (addr(at), 0),
-                    Place::Fixed(at) => (addr(at), libc::MAP_FIXED),
-                    Place::NoReplace(at) => (addr(at), libc::MAP_FIXED_NOREPLACE),
+                    Place::Anywhere => (Addr::Zero, 0),
+                    Place::Near(at) => (Addr::In(at), 0),
+                    Place::Fixed(at) => (Addr::In(at), libc::MAP_FIXED),
+                    Place::NoReplace(at) => (Addr::In(at), libc::MAP_FIXED_NOREPLACE),
                 };
-                sys::mmap(addr, len, prot, sharing | fixed, file)
+                let (flags, file, offset) = source.arguments();
+                Raw::Map {
+                    addr,
+                    len,
+                    prot: prot.into(),
+                    flags: bits(flags | fixed),
+                    file,
+                    offset,
+                }
             }
-            Self::Unmap { at, len } => sys::munmap(addr(at), len),
-            Self::Protect { at, len, prot } => sys::mprotect(addr(at), len, prot),
+            Self::Unmap { at, len } => Raw::Unmap {
+                addr: Addr::In(at),
+                len,
+            },
+            Self::Protect { at, len, prot } => Raw::Protect {
+                addr: Addr::In(at),
+                len,
+                prot: prot.into(),
+            },
             Self::Remap {
                 at,
                 old_len,
@@ -498,16 +527,22 @@ impl Call {
                 movement,
             } => {
                 const COPY: i32 = libc::MREMAP_MAYMOVE | libc::MREMAP_DONTUNMAP;
-                let (flags, to) = match movement {
-                    Move::Stay => (0, 0),
-                    Move::Anywhere => (libc::MREMAP_MAYMOVE, 0),
-                    Move::To(to) => (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED, addr(to)),
-                    Move::Copy => (COPY, 0),
-                    Move::CopyTo(to) => (COPY | libc::MREMAP_FIXED, addr(to)),
+                let (flags, new_addr) = match movement {
+                    Move::Stay => (0, Addr::Zero),
+                    Move::Anywhere => (libc::MREMAP_MAYMOVE, Addr::Zero),
+                    Move::To(to) => (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED, Addr::In(to)),
+                    Move::Copy => (COPY, Addr::Zero),
+                    Move::CopyTo(to) => (COPY | libc::MREMAP_FIXED, Addr::In(to)),
                 };
-                sys::mremap(addr(at), old_len, new_len, flags as u64, to)
+                Raw::Remap {
+                    addr: Addr::In(at),
+                    old_len,
+                    new_len,
+                    flags: bits(flags),
+                    new_addr,
+                }
             }
-            Self::Raw(raw) => raw.ask(window),
+            Self::Raw(raw) => raw,
         }
     }
 
@@ -544,7 +579,8 @@ impl Call {
 }
 
 impl Raw {
-    fn ask(self, window: &Window) -> Answer {
+    /// Asks the kernel. `Ok` is an absolute address, or zero.
+    pub(super) fn ask(self, window: &Window) -> Answer {
         let start = window.range.start;
         match self {
             Self::Map {
@@ -559,10 +595,10 @@ impl Raw {
                     None => -1,
                     Some(file) => window.files[file as usize].as_raw_fd(),
                 };
-                sys::raw_mmap(addr.of(start), len, prot, flags, fd, offset)
+                sys::mmap(addr.of(start), len, prot, flags, fd, offset)
             }
             Self::Unmap { addr, len } => sys::munmap(addr.of(start), len),
-            Self::Protect { addr, len, prot } => sys::raw_mprotect(addr.of(start), len, prot),
+            Self::Protect { addr, len, prot } => sys::mprotect(addr.of(start), len, prot),
             Self::Remap {
                 addr,
                 old_len,

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use gaptree::{BTreeStore, Page, RangeStore, SortedVecStore};
 
 use super::calls::{Call, Calls, Move};
-use super::linux::{Kept, Linux};
+use super::linux::{Kept, Linux, row};
 use super::sys::{self, Answer, ENOMEM, EPERM, PAGE};
 use super::window::Window;
 use super::{Layout, Report};
@@ -165,8 +165,9 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
     fn step(&mut self, call: &Call) -> Result<(), String> {
         let guarded = self.guarded(call);
         let before = self.linux.host.actions;
-        let ours = self.linux.answer(call);
-        let mut kernel = call.ask(self.window);
+        let raw = call.raw();
+        let ours = self.linux.answer(raw);
+        let mut kernel = raw.ask(self.window);
         if kernel == Err(EPERM) && call.leaves_the_place_open() {
             // What it found is below `vm.mmap_min_addr`, where only some may map.
             kernel = Err(ENOMEM);
@@ -182,11 +183,11 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
         }
         let rows = self.window.maps.rows(&self.window.range);
         self.raw = rows.map_err(|error| format!("/proc/self/maps: {error}"))?;
-        let got = self.linux.rows();
+        let got: Vec<Row> = self.linux.rows().map(|found| row(&found)).collect();
         if !self.agree(&got) {
             return Err(differ("listing", list(&self.raw), list(&got)));
         }
-        if !self.linux.host.is(&got) {
+        if !self.linux.host.are(self.linux.rows()) {
             return Err("the host has other pages than the books".to_owned());
         }
         self.linux.mm.check();

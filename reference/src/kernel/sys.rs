@@ -24,40 +24,8 @@ fn errno() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(0)
 }
 
-fn address(result: *mut libc::c_void) -> Answer {
-    if result == libc::MAP_FAILED {
-        Err(errno())
-    } else {
-        Ok(result as u64)
-    }
-}
-
 fn status(result: libc::c_int) -> Answer {
     if result == 0 { Ok(0) } else { Err(errno()) }
-}
-
-/// `mmap`; `file` and offset in bytes, or anonymous memory.
-///
-/// The caller gives `MAP_FIXED` only for memory that nobody uses.
-pub(super) fn mmap(
-    addr: u64,
-    len: u64,
-    prot: u32,
-    flags: i32,
-    file: Option<(&File, u64)>,
-) -> Answer {
-    let (fd, offset) = file.map_or((-1, 0), |(file, offset)| (file.as_raw_fd(), offset));
-    // SAFETY: the new mapping replaces nothing that is used, see above.
-    address(unsafe {
-        libc::mmap(
-            ptr::without_provenance_mut(addr as usize),
-            len as usize,
-            prot.cast_signed(),
-            flags,
-            fd,
-            offset.cast_signed(),
-        )
-    })
 }
 
 /// `munmap` of memory that nobody uses.
@@ -66,32 +34,20 @@ pub(super) fn munmap(addr: u64, len: u64) -> Answer {
     status(unsafe { libc::munmap(ptr::without_provenance_mut(addr as usize), len as usize) })
 }
 
-/// `mprotect` of memory that nobody uses.
-pub(super) fn mprotect(addr: u64, len: u64, prot: u32) -> Answer {
-    // SAFETY: nobody uses the memory, see above.
-    status(unsafe {
-        libc::mprotect(
-            ptr::without_provenance_mut(addr as usize),
-            len as usize,
-            prot.cast_signed(),
-        )
-    })
-}
-
 /// `mremap` of memory that nobody uses, to where nobody uses any.
 pub(super) fn mremap(addr: u64, old_len: u64, new_len: u64, flags: u64, to: u64) -> Answer {
     // SAFETY: nobody uses the memory on either side, see above.
     raw(unsafe { libc::syscall(libc::SYS_mremap, addr, old_len, new_len, flags, to) })
 }
 
-/// `mmap` with any arguments, under the same rule.
-pub(super) fn raw_mmap(addr: u64, len: u64, prot: u64, flags: u64, fd: i32, offset: u64) -> Answer {
+/// `mmap` where nobody uses the memory: `MAP_FIXED` is only given for such.
+pub(super) fn mmap(addr: u64, len: u64, prot: u64, flags: u64, fd: i32, offset: u64) -> Answer {
     // SAFETY: nobody uses the memory.
     raw(unsafe { libc::syscall(libc::SYS_mmap, addr, len, prot, flags, fd, offset) })
 }
 
-/// `mprotect` with any arguments, under the same rule.
-pub(super) fn raw_mprotect(addr: u64, len: u64, prot: u64) -> Answer {
+/// `mprotect` of memory that nobody uses.
+pub(super) fn mprotect(addr: u64, len: u64, prot: u64) -> Answer {
     // SAFETY: nobody uses the memory.
     raw(unsafe { libc::syscall(libc::SYS_mprotect, addr, len, prot) })
 }

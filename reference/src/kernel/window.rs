@@ -54,7 +54,7 @@ fn grow_stack(bytes: usize) {
 /// Reserves memory that nothing can be placed in.
 fn reserve(addr: u64, len: u64, flags: i32) -> sys::Answer {
     let flags = flags | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    sys::mmap(addr, len, 0, flags, None)
+    sys::mmap(addr, len, 0, flags.cast_unsigned().into(), -1, 0)
 }
 
 impl Window {

@@ -50,6 +50,16 @@ fn how(call: Call) -> How {
     }
 }
 
+/// By which functions a mapping is made: what separate arguments cannot say is said by
+/// all of it.
+fn saying(mapping: &gaptree::Mapping<u8>) -> How {
+    if mapping.data != 0 || mapping.original {
+        How::Whole
+    } else {
+        How::Plain
+    }
+}
+
 /// What an operation reported and returned, of the oracle.
 type Expected = Reported<Region, SpaceError>;
 
@@ -250,12 +260,10 @@ impl CapiLockstep {
             _ => return Ok(()),
         };
         let options = askable(&options);
-        // What separate arguments cannot say is said by the whole mapping.
-        let whole = mapping.data != 0 || mapping.original;
-        let how = if whole { How::Whole } else { How::Plain };
+        let how = saying(&mapping);
         let mapping = self.asked(mapping, how);
         self.follow(len, mapping, &options, |subject| match *op {
-            _ if whole => subject.map_any_whole(len, &mapping, &options),
+            _ if how == How::Whole => subject.map_any_whole(len, &mapping, &options),
             SpaceOp::MapAny { .. } => subject.map_any(options.hint, len, &mapping),
             _ => subject.map_any_with(len, &mapping, &options),
         })
@@ -289,11 +297,10 @@ impl CapiLockstep {
                 same("reported", (regions, result), got)
             }
             SpaceOp::MapFixedNoreplace { addr, len, mapping } => {
-                let whole = mapping.data != 0 || mapping.original;
-                let how = if whole { How::Whole } else { How::Plain };
+                let how = saying(&mapping);
                 let mapping = self.asked(mapping, how);
                 let expected = told(self.oracle.map_fixed_noreplace(addr, len, mapping));
-                let got = if whole {
+                let got = if how == How::Whole {
                     self.subject.map_fixed_noreplace_whole(addr, len, &mapping)
                 } else {
                     self.subject.map_fixed_noreplace(addr, len, &mapping)

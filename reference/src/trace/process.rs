@@ -5,9 +5,9 @@ use std::fmt;
 use std::ops::Range;
 
 use gaptree::linux::flags::{
-    MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_SHARED, MAP_SHARED_VALIDATE,
-    MAP_TYPE, MREMAP_FIXED, PROT_WRITE, VM_ACCOUNT, VM_DONTDUMP, VM_GROWSDOWN, VM_MAYEXEC,
-    VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_SHARED,
+    MAP_32BIT, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE,
+    MREMAP_FIXED, PROT_WRITE, VM_ACCOUNT, VM_DONTDUMP, VM_GROWSDOWN, VM_MAYEXEC, VM_MAYREAD,
+    VM_MAYSHARE, VM_MAYWRITE, VM_SHARED,
 };
 use gaptree::linux::{self, Backing, Config, Mm};
 use gaptree::{Page, PageMapping, RangeStore};
@@ -133,9 +133,6 @@ impl Trace {
     ///
     /// # Errors
     /// The mapping that does not fit.
-    ///
-    /// # Panics
-    /// None.
     pub fn start<S>(&self) -> Result<Mm<u32, S>, (linux::Errno, Init)>
     where
         S: RangeStore<Page, Kept>,
@@ -325,15 +322,7 @@ fn answer<S: RangeStore<Page, Kept>>(mm: &mut Mm<u32, S>, call: &Call) -> Answer
             flags,
             file,
             offset,
-        } => {
-            let flags = u64::from(flags);
-            let offset = if flags & MAP_ANONYMOUS != 0 {
-                0
-            } else {
-                offset
-            };
-            mm.mmap(hint, len, prot.into(), flags, file, offset, &mut ())
-        }
+        } => mm.mmap(hint, len, prot.into(), flags.into(), file, offset, &mut ()),
         Call::Munmap { addr, len } => mm.munmap(addr, len, &mut ()).map(|()| 0),
         Call::Mprotect { addr, len, prot } => {
             mm.mprotect(addr, len, prot.into(), &mut ()).map(|()| 0)
