@@ -128,7 +128,7 @@ pub(super) unsafe fn destroy(mm: *mut MMapAddrSpace) {
 /// What `look` answers, or `refused`: null, busy, or a panic.
 ///
 /// # Safety
-/// H1, H2; `look` calls nothing of the caller's.
+/// H1, H2; `look` calls nothing of the caller's, but in [`copy`], which counts.
 pub(super) unsafe fn read<T>(
     mm: *const MMapAddrSpace,
     refused: T,
@@ -177,19 +177,16 @@ pub(super) unsafe fn change<T>(
 /// H1, H2.
 pub(super) unsafe fn copy(mm: *const MMapAddrSpace) -> *mut MMapAddrSpace {
     // SAFETY: H1.
-    match unsafe { mm.as_ref() } {
-        Some(handle) if !handle.busy.get() => {
-            handle.copies.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: not busy, so there is no `&mut` by H3, nor one before the copy is
-            // made: other threads by H2, and what is the caller's is refused now.
-            let space = unsafe { &*handle.space.get() };
-            // Also what releases the data of a copy for which there is no memory.
-            let copy = create(caught(None, || space.copy()));
-            handle.copies.fetch_sub(1, Ordering::Relaxed);
-            copy
-        }
-        _ => ptr::null_mut(),
-    }
+    let Some(handle) = (unsafe { mm.as_ref() }) else {
+        return ptr::null_mut();
+    };
+    // Until nothing of the caller's can run any more, also what releases the data of a
+    // copy for which there is no memory. So what it calls can look, and change nothing.
+    handle.copies.fetch_add(1, Ordering::Relaxed);
+    // SAFETY: the promises are passed on.
+    let copy = create(unsafe { read(mm, None, Space::copy) });
+    handle.copies.fetch_sub(1, Ordering::Relaxed);
+    copy
 }
 
 /// Runs `call`; `refused` if it panics. The space is valid all the same: a
