@@ -1,5 +1,5 @@
 /* interface.c - every function and every documented result. */
-#include "check.h"
+#include "refused.h"
 
 static const uintptr_t base = 0x100000;
 static const size_t size = 32 * 4096;
@@ -63,57 +63,6 @@ static void bounds(void) {
     }
     mmap_destroy(mm);
   }
-}
-
-/* Everything refuses a space that is NULL. */
-static void null_spaces(void) {
-  struct Log log = {0};
-  struct MMapInfo info;
-  struct MMapRegion region;
-  struct MMapTotals totals;
-  struct MMapMapping mapping = {0};
-  uintptr_t bad = 1;
-  mmap_destroy(NULL);
-  mmap_reset(NULL);
-  mmap_enable_aslr(NULL, 1);
-  mmap_mark_original(NULL);
-  mmap_unmap_non_original(NULL, record, &log);
-  CHECK_EQ(mmap_map_any(NULL, 0, PAGE, 3, 0, -1, 0), NONE);
-  CHECK_EQ(mmap_map_at(NULL, base, PAGE, 3, 0, -1, 0, record, &log), NONE);
-  CHECK_EQ(mmap_unmap(NULL, base, PAGE, record, &log), MMAP_INVAL);
-  CHECK_EQ(mmap_protect(NULL, base, PAGE, 3, record, &log), MMAP_INVAL);
-  CHECK(!mmap_query_page(NULL, base, &info));
-  CHECK_EQ(mmap_set_placement(NULL, MMAP_PLACE_LOWEST, 0), MMAP_INVAL);
-  CHECK_EQ(mmap_set_offsets(NULL, MMAP_OFFSETS_LINEAR), MMAP_INVAL);
-  CHECK_EQ(mmap_map_fixed_noreplace(NULL, base, PAGE, 3, 0, -1, 0), MMAP_INVAL);
-  CHECK_EQ(mmap_map_any_with(NULL, PAGE, 3, 0, -1, 0, NULL), NONE);
-  CHECK_EQ(mmap_find_free(NULL, PAGE, NULL), NONE);
-  CHECK(!mmap_query_region(NULL, base, &region));
-  CHECK(!mmap_next_region(NULL, NULL, &region));
-  CHECK(!mmap_check_access(NULL, base, 1, 0, &bad));
-  CHECK_EQ(bad, base);
-  CHECK(!mmap_totals(NULL, &totals));
-  CHECK(!mmap_copy(NULL));
-  CHECK_EQ(mmap_set_limits(NULL, 1, 1), MMAP_INVAL);
-  CHECK_EQ(mmap_use_guard(NULL, 1), MMAP_INVAL);
-  CHECK_EQ(mmap_set_guard(NULL, 1, PAGE, PAGE), MMAP_INVAL);
-  CHECK_EQ(mmap_reserve(NULL, base, PAGE), MMAP_INVAL);
-  CHECK_EQ(mmap_unreserve(NULL, base, PAGE), MMAP_INVAL);
-  CHECK_EQ(mmap_seal(NULL, base, PAGE), MMAP_INVAL);
-  CHECK_EQ(mmap_map_at_until(NULL, base, PAGE, 3, 0, -1, 0, stop_at, &log), MMAP_INVAL);
-  CHECK_EQ(mmap_unmap_until(NULL, base, PAGE, stop_at, &log), MMAP_INVAL);
-  CHECK_EQ(mmap_protect_until(NULL, base, PAGE, 3, stop_at, &log), MMAP_INVAL);
-  CHECK_EQ(mmap_unmap_non_original_until(NULL, stop_at, &log), MMAP_INVAL);
-  CHECK_EQ(mmap_map_any2(NULL, PAGE, &mapping, NULL), NONE);
-  CHECK_EQ(mmap_map_at2(NULL, base, PAGE, &mapping, NULL, NULL), MMAP_INVAL);
-  CHECK_EQ(mmap_map_fixed_noreplace2(NULL, base, PAGE, &mapping), MMAP_INVAL);
-  CHECK_EQ(mmap_unmap2(NULL, base, PAGE, NULL, NULL), MMAP_INVAL);
-  CHECK_EQ(mmap_protect2(NULL, base, PAGE, 1, 0, NULL, NULL), MMAP_INVAL);
-  CHECK_EQ(mmap_unmap_non_original2(NULL, NULL, NULL), MMAP_INVAL);
-  CHECK_EQ(mmap_update(NULL, base, PAGE, 0, NULL, NULL), MMAP_INVAL);
-  CHECK_EQ(mmap_relocate(NULL, base, PAGE, base + PAGE, false, NULL, NULL), MMAP_INVAL);
-  CHECK_EQ(mmap_extend(NULL, base, PAGE, &bad), MMAP_INVAL);
-  CHECK_EQ(log.count, 0);
 }
 
 /* Each call stops at the second of three regions, and goes on when asked again. */
@@ -489,7 +438,7 @@ static void reset(void) {
 int main(void) {
   CHECK(strcmp(mmap_version(), MMAP_VERSION) == 0);
   bounds();
-  null_spaces();
+  everything_is_refused(NULL, base, base);
   null_outputs();
   callbacks_that_stop();
   limits();
