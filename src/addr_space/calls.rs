@@ -237,6 +237,7 @@ impl<T: Clone + PartialEq, S: RangeStore<Page, PageMapping<T>>> AddrSpace<T, S> 
                 space.counted(|space| space.put(pages, value, sink))
             });
         }
+        // Without the closure, it has 0.7 % fewer instructions.
         if mem::needs_drop::<T>() {
             return self.counted(|space| space.put(pages, value, sink));
         }

@@ -31,7 +31,6 @@ macro_rules! numbers {
 numbers! {
     EPERM = 1, "Not permitted: an address below `vm.mmap_min_addr`, or execution of a `noexec` file.";
     EBADF = 9, "A file is needed and none is given.";
-    EAGAIN = 11, "A limit on locked memory.";
     ENOMEM = 12, "No free range is long enough, a page is not mapped, a limit, or no memory for the bookkeeping.";
     EACCES = 13, "The file was not opened for this.";
     EFAULT = 14, "`mremap` of what is not mapped, or not as one row.";

@@ -13,7 +13,7 @@ use super::errno::Errno;
 /// `()` is a host that does nothing and refuses nothing.
 pub trait Host<F> {
     /// Whether an action can be refused. Calls are faster where none can; then an error
-    /// that a method returns all the same is ignored.
+    /// that a method returns all the same is ignored, and one that panics may count as done.
     const CAN_REFUSE: bool = true;
 
     /// Maps what was free.

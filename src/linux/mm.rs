@@ -6,7 +6,7 @@ use core::fmt;
 use super::backing::{Backing, File, Row};
 use super::config::Config;
 use super::errno::Errno;
-use super::flags::PENDING;
+use super::flags::{ACCESS, PENDING};
 use super::host::Host;
 use crate::addr_space::{
     AddrSpace, HolePolicy, Mapping, OffsetRule, Page, PageMapping, Prot, Region, SpaceError,
@@ -57,34 +57,32 @@ impl<F: File + fmt::Debug, S: RangeStore<Page, PageMapping<Backing<F>>>> fmt::De
     }
 }
 
-/// A row as a region of the books shows it.
-pub(super) fn row<'a, F>(region: &Region<&'a Backing<F>>) -> Row<'a, F> {
-    let mapping = region.mapping;
-    Row {
-        addr: region.addr,
-        len: region.len,
-        prot: mapping.prot.0,
-        flags: mapping.flags & !PENDING,
-        backing: mapping.data,
-        offset: mapping.offset,
-    }
-}
-
-/// The same of a region that was reported.
-pub(super) fn reported<F>(region: &Region<Backing<F>>) -> Row<'_, F> {
-    row_of(region.addr, region.len, &region.mapping)
-}
-
-/// The row that a mapping makes of a range.
-pub(super) fn row_of<F>(addr: u64, len: u64, mapping: &Mapping<Backing<F>>) -> Row<'_, F> {
+/// The row that a mapping of this backing makes of a range.
+pub(super) fn row_of<'a, F, D>(
+    (addr, len): (u64, u64),
+    mapping: &Mapping<D>,
+    backing: &'a Backing<F>,
+) -> Row<'a, F> {
     Row {
         addr,
         len,
         prot: mapping.prot.0,
         flags: mapping.flags & !PENDING,
-        backing: &mapping.data,
+        backing,
         offset: mapping.offset,
     }
+}
+
+/// A row as a region of the books shows it.
+pub(super) fn row<'a, F>(region: &Region<&'a Backing<F>>) -> Row<'a, F> {
+    let mapping = &region.mapping;
+    row_of((region.addr, region.len), mapping, mapping.data)
+}
+
+/// The same of a region that was reported.
+pub(super) fn reported<F>(region: &Region<Backing<F>>) -> Row<'_, F> {
+    let mapping = &region.mapping;
+    row_of((region.addr, region.len), mapping, &mapping.data)
 }
 
 /// A mapping of these properties.
@@ -188,7 +186,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             self.objects = self.objects.max(object);
         }
         let mapping = mapping(
-            row.prot & 7,
+            row.prot & ACCESS as u32,
             row.flags & !PENDING,
             row.backing.clone(),
             row.offset,
@@ -211,6 +209,11 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         let pending = self.space.regions().borrowed();
         let mut pending = pending.filter(|region| region.mapping.flags & PENDING != 0);
         assert_eq!(pending.next().map(|region| region.addr), None, "pending");
+    }
+
+    /// The first region that ends above an address.
+    pub(super) fn next(&self, addr: u64) -> Option<Region<&Backing<F>>> {
+        self.space.regions_in(addr, u64::MAX).borrowed().next()
     }
 
     /// A length in whole pages, 0 if that is 2^64.
@@ -242,7 +245,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         unmapped.map_err(refusal)?
     }
 
-    /// Maps a range that is free.
+    /// Maps a range, after what is there was unmapped.
     pub(super) fn put<H: Host<F>>(
         &mut self,
         addr: u64,
@@ -251,53 +254,35 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         host: &mut H,
     ) -> Result<(), Errno> {
         if !H::CAN_REFUSE {
-            let put = self.space.map_fixed_noreplace(addr, len, mapping.clone());
-            put.map_err(refusal)?;
-            let _ = host.map(&row_of(addr, len, &mapping));
-            return Ok(());
-        }
-        mapping.flags |= PENDING;
-        let put = self.space.map_fixed_noreplace(addr, len, mapping.clone());
-        put.map_err(refusal)?;
-        let row = row_of(addr, len, &mapping);
-        let said = self.ask(|mm| mm.drop_pending(addr, len), || host.map(&row));
-        self.settle(addr, len, said)
-    }
-
-    /// Maps a range, after what is there was unmapped.
-    pub(super) fn replace<H: Host<F>>(
-        &mut self,
-        addr: u64,
-        len: u64,
-        mut mapping: Mapping<Backing<F>>,
-        host: &mut H,
-    ) -> Result<(), Errno> {
-        if !H::CAN_REFUSE {
-            let row = row_of(addr, len, &mapping);
-            let new = mapping.clone();
             let sink = |region: Region<Backing<F>>| {
                 let _ = host.unmap(&reported(&region));
             };
-            self.space.map_at(addr, len, new, sink).map_err(refusal)?;
-            let _ = host.map(&row);
+            let put = self.space.map_at(addr, len, mapping.clone(), sink);
+            put.map_err(refusal)?;
+            let _ = host.map(&row_of((addr, len), &mapping, &mapping.data));
             return Ok(());
         }
         mapping.flags |= PENDING;
         let sink = |region: Region<Backing<F>>| host.unmap(&reported(&region));
-        let replaced = self.space.map_at(addr, len, mapping.clone(), sink);
-        replaced.map_err(refusal)??;
-        let row = row_of(addr, len, &mapping);
-        let said = self.ask(|mm| mm.drop_pending(addr, len), || host.map(&row));
-        self.settle(addr, len, said)
+        let put = self.space.map_at(addr, len, mapping.clone(), sink);
+        put.map_err(refusal)??;
+        let row = row_of((addr, len), &mapping, &mapping.data);
+        self.ask(|mm| mm.drop_pending(addr, len), || host.map(&row))?;
+        self.unmark(addr, len);
+        Ok(())
     }
 
-    /// Asks the host; if it panics, `undo` makes the books what they are if it refuses.
-    pub(super) fn ask<R>(&mut self, undo: impl Fn(&mut Self), host: impl FnOnce() -> R) -> R {
+    /// Asks the host; if it refuses or panics, `undo` takes out what it does not have.
+    pub(super) fn ask(
+        &mut self,
+        undo: impl Fn(&mut Self),
+        host: impl FnOnce() -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
         let undo = &undo;
         let guard = ScopeGuard::new(self, |mm: &mut Self| undo(mm));
-        let said = host();
+        host()?;
         guard.defuse();
-        said
+        Ok(())
     }
 
     /// Takes a pending range out. It is an entry of its own, or an end of one, so that
@@ -305,21 +290,6 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     pub(super) fn drop_pending(&mut self, addr: u64, len: u64) {
         let dropped = self.space.unmap(addr, len, |_| ());
         debug_assert_eq!(dropped, Ok(()), "memory for a whole entry");
-    }
-
-    /// Keeps a pending range if the host has it, and takes it out if not. It is an entry
-    /// of its own, so that neither needs memory.
-    pub(super) fn settle(
-        &mut self,
-        addr: u64,
-        len: u64,
-        said: Result<(), Errno>,
-    ) -> Result<(), Errno> {
-        match said {
-            Ok(()) => self.unmark(addr, len),
-            Err(_) => self.drop_pending(addr, len),
-        }
-        said
     }
 
     /// Takes our mark away from a range that is an entry of its own; needs no memory.

@@ -151,11 +151,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             None => (Backing::Anonymous, 0),
         };
         let mapping = mapping((prot & ACCESS) as u32, row_flags, backing, offset);
-        if fixed {
-            self.replace(addr, len, mapping, host)?;
-        } else {
-            self.put(addr, len, mapping, host)?;
-        }
+        self.put(addr, len, mapping, host)?;
         Ok(addr)
     }
 
@@ -292,8 +288,9 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             huge_offset: None,
         };
         self.unmapped_area(&request).ok()?;
-        let next = self.space.regions_in(old, u64::MAX).borrowed().next();
-        let limit = next.map_or(u64::MAX, |next| self.start_gap(&next));
+        let limit = self
+            .next(old)
+            .map_or(u64::MAX, |next| self.start_gap(&next));
         let reach = new.checked_add(self.config.page_size)?;
         if reach > limit || self.space.region_count() > self.config.max_map_count {
             return None;

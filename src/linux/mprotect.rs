@@ -62,8 +62,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if prot & !(ACCESS | PROT_SEM) != 0 {
             return Err(Errno::EINVAL);
         }
-        let first = self.space.regions_in(addr, u64::MAX).borrowed().next();
-        let first = first.ok_or(Errno::ENOMEM)?;
+        let first = self.next(addr).ok_or(Errno::ENOMEM)?;
         let mut start = addr;
         if grows == PROT_GROWSDOWN {
             if first.addr >= end {

@@ -43,9 +43,9 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// misaligned, overlapping, without `MREMAP_MAYMOVE`, or with `MREMAP_DONTUNMAP` and
     /// another length; `ENOMEM` for too many rows; `EFAULT` if the address is not mapped;
     /// `EINVAL` for an old length of 0 of private memory; `EFAULT` for a range that is not
-    /// inside one row, but one that shrinks; `ENOMEM` if it cannot grow where it is and must not move, or nothing is free;
-    /// `EPERM` for a target below [`min_addr`](super::Config::min_addr). And what the host
-    /// says.
+    /// inside one row, but one that shrinks; `ENOMEM` if it cannot grow where it is and must
+    /// not move, or nothing is free; `EPERM` for a target below
+    /// [`min_addr`](super::Config::min_addr). And what the host says.
     pub fn mremap<H: Host<F>>(
         &mut self,
         addr: u64,
@@ -135,22 +135,14 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         }
         let before = addr - region.addr;
         // What is cut off may be of other rows.
-        if old_len.min(new_len) > region.len - before && old_len > new_len
-            || old_len <= new_len && old_len > region.len - before
-        {
+        if old_len.min(new_len) > region.len - before {
             return Err(Errno::EFAULT);
         }
         Ok(())
     }
 
     fn shrink<H: Host<F>>(&mut self, call: &Remap, host: &mut H) -> Result<(), Errno> {
-        let start = call.addr + call.new_len;
-        let len = call.old_len - call.new_len;
-        let room = self.config.end.checked_sub(start);
-        if room.is_none_or(|room| len > room) {
-            return Err(Errno::EINVAL);
-        }
-        self.unmap(start, len, host)
+        self.munmap(call.addr + call.new_len, call.old_len - call.new_len, host)
     }
 
     /// Grows in place, or where there is room.
@@ -177,7 +169,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             return Err(Errno::ENOMEM);
         }
         let to = self.target(call, &region)?;
-        self.move_row(call, to, host)
+        self.move_row(call, region, to, host)
     }
 
     /// Moves with a target that the call names, if only as a hint.
@@ -191,7 +183,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             call.old_len = call.new_len;
         }
         let to = self.target(&call, &region)?;
-        self.move_row(&call, to, host)
+        self.move_row(&call, region, to, host)
     }
 
     /// Moves all rows of a range, and the holes between them.
@@ -237,7 +229,13 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
 
     /// Moves a range of one row to a free one. The old range and the new are marked
     /// first, each an entry of its own; so what follows needs no memory.
-    fn move_row<H: Host<F>>(&mut self, call: &Remap, to: u64, host: &mut H) -> Result<u64, Errno> {
+    fn move_row<H: Host<F>>(
+        &mut self,
+        call: &Remap,
+        region: Region<Backing<F>>,
+        to: u64,
+        host: &mut H,
+    ) -> Result<u64, Errno> {
         let Remap {
             addr,
             old_len,
@@ -247,7 +245,6 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if self.space.region_count() >= self.config.max_map_count.saturating_sub(3) {
             return Err(Errno::ENOMEM);
         }
-        let region = self.region(addr)?;
         let moved = region.mapping.at(addr - region.addr);
         let mut marked = moved.clone();
         marked.flags |= PENDING;
@@ -255,9 +252,11 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         put.map_err(refusal)?;
         let keep = call.has(MREMAP_DONTUNMAP) || old_len == 0;
         if !keep && let Err(error) = self.mark(addr, old_len) {
-            self.settle(to, new_len, Err(error))?;
+            self.drop_pending(to, new_len);
+            return Err(error);
         }
-        let (from_row, to_row) = (row_of(addr, old_len, &moved), row_of(to, new_len, &moved));
+        let [from_row, to_row] =
+            [(addr, old_len), (to, new_len)].map(|range| row_of(range, &moved, &moved.data));
         // The two may touch and be one entry: the new one is cut off before the old is
         // what it was.
         let stay = |mm: &mut Self| {
@@ -266,13 +265,10 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
                 mm.unmark(addr, old_len);
             }
         };
-        let said = self.ask(stay, || host.relocate(&from_row, &to_row, keep));
-        if let Err(errno) = said
-            && H::CAN_REFUSE
-        {
-            stay(self);
-            return Err(errno);
-        }
+        self.ask(stay, || match host.relocate(&from_row, &to_row, keep) {
+            Err(errno) if H::CAN_REFUSE => Err(errno),
+            _ => Ok(()),
+        })?;
         if !keep {
             self.drop_pending(addr, old_len);
         }

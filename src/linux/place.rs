@@ -111,11 +111,6 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         next.is_none_or(|next| reach <= self.start_gap(&next))
     }
 
-    /// The first region that ends above an address.
-    fn next(&self, addr: u64) -> Option<Region<&Backing<F>>> {
-        self.space.regions_in(addr, u64::MAX).borrowed().next()
-    }
-
     /// Where a region begins, with the room that is kept free below a stack.
     pub(super) fn start_gap(&self, region: &Region<&Backing<F>>) -> u64 {
         let gap = match region.mapping.flags & VM_GROWSDOWN {
