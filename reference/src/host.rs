@@ -49,6 +49,18 @@ fn pages<F: Clone>(row: &Row<'_, F>) -> impl Iterator<Item = (u64, Shown<F>)> {
 }
 
 impl<F: Clone + PartialEq + Debug> Pages<F> {
+    /// The pages of these rows.
+    pub fn of<'a>(rows: impl IntoIterator<Item = Row<'a, F>>) -> Self
+    where
+        F: 'a,
+    {
+        let mut host = Self::default();
+        for row in rows {
+            host.put(&row);
+        }
+        host
+    }
+
     /// Whether the pages of these rows, ascending, are all that it has.
     pub fn are<'a>(&self, rows: impl IntoIterator<Item = Row<'a, F>>) -> bool
     where
@@ -103,6 +115,25 @@ impl<F: Clone + PartialEq + Debug> Host<F> for Pages<F> {
         assert_ne!(row.prot, prot, "a protection that it has already");
         self.take(row);
         self.put(&Row { prot, ..*row });
+        Ok(())
+    }
+
+    fn flag(&mut self, row: &Row<'_, F>, flags: u32) -> Result<(), Errno> {
+        self.act()?;
+        assert_ne!(row.flags, flags, "flags that it has already");
+        self.take(row);
+        self.put(row);
+        Ok(())
+    }
+
+    fn advise(&mut self, row: &Row<'_, F>, _: u64) -> Result<(), Errno> {
+        self.sync(row)
+    }
+
+    fn sync(&mut self, row: &Row<'_, F>) -> Result<(), Errno> {
+        self.act()?;
+        self.take(row);
+        self.put(row);
         Ok(())
     }
 

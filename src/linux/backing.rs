@@ -26,6 +26,11 @@ pub trait File: Clone + PartialEq {
         i64::MAX as u64
     }
 
+    /// Its length in bytes: an access to a page behind its end is a `SIGBUS`.
+    fn size(&self) -> u64 {
+        u64::MAX
+    }
+
     /// Whether its file system aligns long mappings for huge pages, as ext4, XFS and
     /// Btrfs do, and tmpfs by default does not.
     fn is_huge_aligned(&self) -> bool {

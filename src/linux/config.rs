@@ -9,6 +9,42 @@ pub enum Layout {
     BottomUp,
 }
 
+/// The limits of a process, in bytes: `setrlimit`, soft limits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// `RLIMIT_AS`: all that is mapped.
+    pub address_space: u64,
+    /// `RLIMIT_DATA`: private writable memory; and of what `brk` asks for.
+    pub data: u64,
+    /// `RLIMIT_STACK`: how long memory that grows downwards may become.
+    pub stack: u64,
+    /// `RLIMIT_MEMLOCK`: what may be locked.
+    pub locked: u64,
+    /// Whether the last limit does not concern it (`CAP_IPC_LOCK`).
+    pub locks_anything: bool,
+}
+
+impl Limits {
+    /// Linux's defaults: a stack of 8 MiB, 8 MiB that may be locked, no other limits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            address_space: u64::MAX,
+            data: u64::MAX,
+            stack: 8 << 20,
+            locked: 8 << 20,
+            locks_anything: false,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// What a system and its architecture decide; addresses and lengths in bytes. Linux's
 /// defaults with [`x86_64`](Self::x86_64), without randomisation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,8 +71,13 @@ pub struct Config {
     pub stack_gap: u64,
     /// Where the heap of `brk` begins; of any alignment.
     pub brk: u64,
-    /// `vm.max_map_count`, as far as `mmap`, `brk` and a move by `mremap` look at it.
+    /// `vm.max_map_count`: how many rows there may be, about.
     pub max_map_count: usize,
+    /// What no single call can commit to more of: memory and swap, with
+    /// `vm.overcommit_memory` 0. With 1 there is no such limit, `u64::MAX`.
+    pub memory: u64,
+    /// The limits of the process.
+    pub limits: Limits,
     /// The size of a huge page that long mappings are aligned for; `None` for none.
     pub huge_page: Option<u64>,
 }
@@ -58,6 +99,8 @@ impl Config {
             stack_gap: 256 * 4096,
             brk: 0x5555_5555_5000,
             max_map_count: 65_530,
+            memory: u64::MAX,
+            limits: Limits::new(),
             huge_page: Some(2 << 20),
         }
     }

@@ -31,9 +31,11 @@ macro_rules! numbers {
 numbers! {
     EPERM = 1, "Not permitted: an address below `vm.mmap_min_addr`, or execution of a `noexec` file.";
     EBADF = 9, "A file is needed and none is given.";
+    EAGAIN = 11, "More than may be locked, or pages that cannot be had for a lock.";
     ENOMEM = 12, "No free range is long enough, a page is not mapped, a limit, or no memory for the bookkeeping.";
     EACCES = 13, "The file was not opened for this.";
     EFAULT = 14, "`mremap` of what is not mapped, or not as one row.";
+    EBUSY = 16, "`msync` with `MS_INVALIDATE` of what is locked.";
     EEXIST = 17, "`MAP_FIXED_NOREPLACE` where something is mapped.";
     EINVAL = 22, "An argument that is never right.";
     EOVERFLOW = 75, "The file cannot be so long.";

@@ -43,6 +43,38 @@ pub trait Host<F> {
         Ok(())
     }
 
+    /// Gives other flags, [`VM_LOCKED`](super::flags::VM_LOCKED) and its like; the row is
+    /// clipped, and as it was. That what is locked is there as well,
+    /// [`advise`](Self::advise) tells.
+    ///
+    /// # Errors
+    /// Whatever the host says; the call returns it.
+    fn flag(&mut self, row: &Row<'_, F>, flags: u32) -> Result<(), Errno> {
+        let _ = (row, flags);
+        Ok(())
+    }
+
+    /// Does to pages what `madvise` says that concerns no row:
+    /// [`MADV_DONTNEED`](super::flags::MADV_DONTNEED) throws them away,
+    /// [`MADV_POPULATE_WRITE`](super::flags::MADV_POPULATE_WRITE) fetches them.
+    ///
+    /// # Errors
+    /// Whatever the host says; the call returns it, but where Linux ignores it too: pages
+    /// that are fetched because of `MAP_POPULATE`, or because new memory is locked.
+    fn advise(&mut self, row: &Row<'_, F>, advice: u64) -> Result<(), Errno> {
+        let _ = (row, advice);
+        Ok(())
+    }
+
+    /// Writes a part of a shared row back to its file (`msync` with `MS_SYNC`).
+    ///
+    /// # Errors
+    /// Whatever the host says; the call returns it.
+    fn sync(&mut self, row: &Row<'_, F>) -> Result<(), Errno> {
+        let _ = row;
+        Ok(())
+    }
+
     /// Moves the pages of `from` to `to`, which was free and may be longer; what is
     /// beyond the old length is new. With `keep`, `from` stays mapped: private memory
     /// without its pages (`MREMAP_DONTUNMAP`), shared memory as it is. A `from` of no
@@ -58,4 +90,9 @@ pub trait Host<F> {
 
 impl<F> Host<F> for () {
     const CAN_REFUSE: bool = false;
+}
+
+/// What a host said that may have no right to refuse.
+pub(super) fn told<F, H: Host<F>>(said: Result<(), Errno>) -> Result<(), Errno> {
+    if H::CAN_REFUSE { said } else { Ok(()) }
 }

@@ -4,10 +4,12 @@
 use core::fmt;
 
 use super::backing::{Backing, File, Row};
-use super::config::Config;
+use super::config::{Config, Limits};
+use super::counters::Counters;
 use super::errno::Errno;
-use super::flags::{ACCESS, PENDING};
+use super::flags::{ACCESS, VM_SEALED};
 use super::host::Host;
+use super::kept::{Fields, Kept};
 use crate::addr_space::{
     AddrSpace, HolePolicy, Mapping, OffsetRule, Page, PageMapping, Prot, Region, SpaceError,
 };
@@ -30,6 +32,17 @@ pub struct Mm<F = (), S = BTreeStore<Page, PageMapping<Backing<F>>>> {
     pub(super) brk: u64,
     /// How many shared objects without a file were made.
     pub(super) objects: u64,
+    pub(super) counters: Counters,
+    /// What still counts as locked although nothing is.
+    pub(super) left_locked: u64,
+    /// How many different writers there were of memory without a file.
+    pub(super) anons: i32,
+    /// Whether a row may have something that a listing does not show.
+    pub(super) has_hidden: bool,
+    /// Whether a row may be sealed.
+    pub(super) has_sealed: bool,
+    /// What all new memory is: locked, after `mlockall`.
+    pub(super) default_flags: u32,
 }
 
 impl<F: File> Mm<F> {
@@ -67,9 +80,12 @@ pub(super) fn row_of<'a, F, D>(
         addr,
         len,
         prot: mapping.prot.0,
-        flags: mapping.flags & !PENDING,
+        flags: mapping.flags,
         backing,
-        offset: mapping.offset,
+        offset: match backing {
+            Backing::Anonymous => 0,
+            _ => mapping.offset,
+        },
     }
 }
 
@@ -85,21 +101,18 @@ pub(super) fn reported<F>(region: &Region<Backing<F>>) -> Row<'_, F> {
     row_of((region.addr, region.len), mapping, &mapping.data)
 }
 
-/// A mapping of these properties.
+/// A mapping of these properties. Memory without a file has its address as its offset,
+/// until it has been written to and moves.
 pub(super) fn mapping<F>(
-    prot: u32,
-    flags: u32,
+    (prot, flags): (u32, u32),
     backing: Backing<F>,
+    addr: u64,
     offset: u64,
-) -> Mapping<Backing<F>> {
+) -> Kept<F> {
     let anonymous = matches!(backing, Backing::Anonymous);
     let mapping = Mapping {
-        offset: if anonymous { 0 } else { offset },
-        offset_rule: if anonymous {
-            OffsetRule::Verbatim
-        } else {
-            OffsetRule::Linear
-        },
+        offset: if anonymous { addr } else { offset },
+        offset_rule: OffsetRule::Linear,
         ..Mapping::anonymous(Prot(prot), flags)
     };
     mapping.with_data(backing)
@@ -137,6 +150,12 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             brk: config.brk,
             config,
             objects: 0,
+            counters: Counters::default(),
+            left_locked: 0,
+            anons: 0,
+            has_hidden: false,
+            has_sealed: false,
+            default_flags: 0,
         })
     }
 
@@ -144,6 +163,11 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Sets the limits of the process: `setrlimit`. What is beyond one already stays.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.config.limits = limits;
     }
 
     /// The rows that have a byte in `[addr, addr + len)`, whole, ascending, from both
@@ -185,14 +209,13 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if let Backing::Shared(object) = *row.backing {
             self.objects = self.objects.max(object);
         }
-        let mapping = mapping(
-            row.prot & ACCESS as u32,
-            row.flags & !PENDING,
-            row.backing.clone(),
-            row.offset,
-        );
+        let (prot, flags) = (row.prot & ACCESS as u32, row.flags);
+        let mapping = mapping((prot, flags), row.backing.clone(), row.addr, row.offset);
         let adopted = self.space.map_fixed_noreplace(row.addr, row.len, mapping);
-        adopted.map_err(refusal)
+        adopted.map_err(refusal)?;
+        self.counters.add(row.len, prot, flags);
+        self.has_sealed |= flags & VM_SEALED != 0;
+        Ok(())
     }
 
     /// Says where the heap ends, without a change of the memory: what `execve` has set.
@@ -206,9 +229,18 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// They are not.
     pub fn check(&self) {
         self.space.check();
-        let pending = self.space.regions().borrowed();
-        let mut pending = pending.filter(|region| region.mapping.flags & PENDING != 0);
-        assert_eq!(pending.next().map(|region| region.addr), None, "pending");
+        let mut counted = Counters::default();
+        for region in self.space.regions().borrowed() {
+            let mapping = &region.mapping;
+            assert!(!mapping.is_pending(), "pending: {:x}", region.addr);
+            let hidden = mapping.anon().is_some() || mapping.mark() != 0;
+            assert!(self.has_hidden || !hidden, "hidden: {:x}", region.addr);
+            let sealed = mapping.flags & VM_SEALED != 0;
+            assert!(self.has_sealed || !sealed, "sealed: {:x}", region.addr);
+            counted.add(region.len, mapping.prot.0, mapping.flags);
+        }
+        counted.locked += self.left_locked;
+        assert_eq!(self.counters, counted, "counters");
     }
 
     /// The first region that ends above an address.
@@ -233,14 +265,23 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         len: u64,
         host: &mut H,
     ) -> Result<(), Errno> {
+        self.check_unmap(addr, len)?;
+        let Self {
+            space, counters, ..
+        } = self;
         let unmapped = if H::CAN_REFUSE {
-            let sink = |region: Region<Backing<F>>| host.unmap(&reported(&region));
-            self.space.unmap(addr, len, sink)
+            let sink = |region: Region<Backing<F>>| {
+                host.unmap(&reported(&region))?;
+                counters.sub_region(&region);
+                Ok(())
+            };
+            space.unmap(addr, len, sink)
         } else {
             let sink = |region: Region<Backing<F>>| {
                 let _ = host.unmap(&reported(&region));
+                counters.sub_region(&region);
             };
-            self.space.unmap(addr, len, sink).map(Ok)
+            space.unmap(addr, len, sink).map(Ok)
         };
         unmapped.map_err(refusal)?
     }
@@ -250,25 +291,50 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         &mut self,
         addr: u64,
         len: u64,
-        mut mapping: Mapping<Backing<F>>,
+        mapping: Kept<F>,
         host: &mut H,
     ) -> Result<(), Errno> {
+        self.put_apart(addr, len, mapping, host)?;
+        self.join(addr);
+        self.join(addr + len);
+        Ok(())
+    }
+
+    /// The same without the neighbours that differ in what a listing does not show.
+    pub(super) fn put_apart<H: Host<F>>(
+        &mut self,
+        addr: u64,
+        len: u64,
+        mut mapping: Kept<F>,
+        host: &mut H,
+    ) -> Result<(), Errno> {
+        let (prot, flags) = (mapping.prot.0, mapping.flags);
+        let Self {
+            space, counters, ..
+        } = self;
         if !H::CAN_REFUSE {
             let sink = |region: Region<Backing<F>>| {
                 let _ = host.unmap(&reported(&region));
+                counters.sub_region(&region);
             };
-            let put = self.space.map_at(addr, len, mapping.clone(), sink);
+            let put = space.map_at(addr, len, mapping.clone(), sink);
             put.map_err(refusal)?;
             let _ = host.map(&row_of((addr, len), &mapping, &mapping.data));
+            self.counters.add(len, prot, flags);
             return Ok(());
         }
-        mapping.flags |= PENDING;
-        let sink = |region: Region<Backing<F>>| host.unmap(&reported(&region));
-        let put = self.space.map_at(addr, len, mapping.clone(), sink);
+        mapping.set_pending(true);
+        let sink = |region: Region<Backing<F>>| {
+            host.unmap(&reported(&region))?;
+            counters.sub_region(&region);
+            Ok(())
+        };
+        let put = space.map_at(addr, len, mapping.clone(), sink);
         put.map_err(refusal)??;
         let row = row_of((addr, len), &mapping, &mapping.data);
         self.ask(|mm| mm.drop_pending(addr, len), || host.map(&row))?;
         self.unmark(addr, len);
+        self.counters.add(len, prot, flags);
         Ok(())
     }
 
@@ -294,11 +360,13 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
 
     /// Takes our mark away from a range that is an entry of its own; needs no memory.
     pub(super) fn unmark(&mut self, addr: u64, len: u64) {
-        let unmarked = self
-            .space
-            .update(addr, len, HolePolicy::Skip, |_, mapping| {
-                mapping.flags &= !PENDING;
-            });
-        debug_assert_eq!(unmarked, Ok(()), "memory for a whole entry");
+        self.set(addr, len, |mapping| mapping.set_pending(false));
+    }
+
+    /// Changes all of some rows, without the host; needs no memory.
+    pub(super) fn set(&mut self, addr: u64, len: u64, change: impl Fn(&mut Kept<F>)) {
+        let change = |_, mapping: &mut Kept<F>| change(mapping);
+        let set = self.space.update(addr, len, HolePolicy::Skip, change);
+        debug_assert_eq!(set, Ok(()), "memory for a whole entry");
     }
 }

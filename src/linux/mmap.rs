@@ -4,11 +4,11 @@ use super::backing::{Backing, File};
 use super::errno::Errno;
 use super::flags::{
     ACCESS, LEGACY_MAP_MASK, MAP_32BIT, MAP_ANONYMOUS, MAP_DROPPABLE, MAP_FIXED,
-    MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NORESERVE, MAP_PRIVATE,
-    MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, MAP_SYNC, MAP_TYPE, PROT_EXEC, PROT_READ,
-    PROT_WRITE, VM_ACCOUNT, VM_DONTDUMP, VM_DROPPABLE, VM_GROWSDOWN, VM_LOCKED, VM_MAYEXEC,
-    VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_NOHUGEPAGE, VM_NORESERVE, VM_SHARED, VM_SYNC,
-    VM_WIPEONFORK,
+    MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE,
+    MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, MAP_SYNC, MAP_TYPE,
+    PROT_EXEC, PROT_READ, PROT_WRITE, VM_ACCOUNT, VM_DONTDUMP, VM_DROPPABLE, VM_GROWSDOWN,
+    VM_LOCKED, VM_LOCKED_MASK, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_NOHUGEPAGE,
+    VM_NORESERVE, VM_SHARED, VM_SYNC, VM_WIPEONFORK,
 };
 use super::host::Host;
 use super::mm::{Mm, mapping};
@@ -20,12 +20,16 @@ use crate::store::RangeStore;
 const MAY_ALL: u32 = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
 
 /// The flags of a row without a file, or why there is none.
-fn flags_without_file(kind: u64, mut flags: u32) -> Result<u32, Errno> {
+fn flags_without_file(kind: u64, locks: bool, mut flags: u32) -> Result<u32, Errno> {
     match kind {
         MAP_SHARED => flags |= VM_SHARED | VM_MAYSHARE,
         MAP_PRIVATE => return Ok(flags),
-        MAP_DROPPABLE if flags & VM_LOCKED != 0 => return Err(Errno::EINVAL),
-        MAP_DROPPABLE => flags |= VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP,
+        MAP_DROPPABLE if locks => return Err(Errno::EINVAL),
+        // It cannot be locked, not even by `mlockall`.
+        MAP_DROPPABLE => {
+            flags =
+                flags & !VM_LOCKED_MASK | VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP
+        }
         _ => return Err(Errno::EINVAL),
     }
     if flags & VM_GROWSDOWN != 0 {
@@ -142,6 +146,8 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             return Err(Errno::EEXIST);
         }
         let row_flags = self.row_flags(file.as_ref(), (prot, flags), (offset, len))?;
+        let prot = (prot & ACCESS) as u32;
+        self.check_room((addr, len), prot, row_flags)?;
         let (backing, offset) = match file {
             Some(file) => (Backing::File(file), offset),
             None if row_flags & VM_MAYSHARE != 0 => {
@@ -150,9 +156,34 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             }
             None => (Backing::Anonymous, 0),
         };
-        let mapping = mapping((prot & ACCESS) as u32, row_flags, backing, offset);
+        let mapping = mapping((prot, row_flags), backing, addr, offset);
         self.put(addr, len, mapping, host)?;
+        let populates = flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE;
+        if populates || (row_flags | self.default_flags) & VM_LOCKED != 0 {
+            self.populate(addr, len, host);
+        }
         Ok(addr)
+    }
+
+    /// Refuses what the limits do not allow in place of what is there. Linux has cut what
+    /// is there by then, and does not join it again.
+    fn check_room(&mut self, range: (u64, u64), prot: u32, flags: u32) -> Result<(), Errno> {
+        let (addr, len) = range;
+        self.check_unmap(addr, len)?;
+        let limits = &self.config.limits;
+        let limited = limits.address_space != u64::MAX || limits.data != u64::MAX;
+        // Memory that is shared counts as the object that it is.
+        let counts = flags & VM_ACCOUNT != 0 || flags & (VM_SHARED | VM_NORESERVE) == VM_SHARED;
+        let fits = !limited || {
+            let more = len - self.space.mapped_bytes_in(addr, len);
+            self.may_expand(more, prot, flags)
+        };
+        if fits && (!counts || self.commit(len).is_ok()) {
+            return Ok(());
+        }
+        self.cut(addr);
+        self.cut(addr + len);
+        Err(Errno::ENOMEM)
     }
 
     /// The flags of a new row, or why there is none.
@@ -162,7 +193,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         (prot, flags): (u64, u64),
         range: (u64, u64),
     ) -> Result<u32, Errno> {
-        let mut row = MAY_ALL;
+        let mut row = MAY_ALL | self.default_flags;
         let mut bit = |map: u64, vm: u32| {
             if flags & map != 0 {
                 row |= vm;
@@ -174,9 +205,15 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if self.config.huge_page.is_some() {
             bit(MAP_STACK, VM_NOHUGEPAGE);
         }
+        if flags & MAP_LOCKED != 0 && !self.can_lock() {
+            return Err(Errno::EPERM);
+        }
+        if !self.may_lock(range.1, row) {
+            return Err(Errno::EAGAIN);
+        }
         let mut row = match file {
             Some(file) => flags_with_file(file, (prot, flags), range, row)?,
-            None => flags_without_file(flags & MAP_TYPE, row)?,
+            None => flags_without_file(flags & MAP_TYPE, flags & MAP_LOCKED != 0, row)?,
         };
         if flags & MAP_NORESERVE != 0 {
             row |= VM_NORESERVE;
@@ -288,6 +325,16 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             huge_offset: None,
         };
         self.unmapped_area(&request).ok()?;
+        let prot = (PROT_READ | PROT_WRITE) as u32;
+        let flags = MAY_ALL | VM_ACCOUNT | self.default_flags;
+        let limit = self.config.limits.data;
+        if addr - self.config.brk > limit
+            || !self.may_lock(len, flags)
+            || !self.may_expand(len, prot, flags)
+            || self.commit(len).is_err()
+        {
+            return None;
+        }
         let limit = self
             .next(old)
             .map_or(u64::MAX, |next| self.start_gap(&next));
@@ -295,8 +342,11 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if reach > limit || self.space.region_count() > self.config.max_map_count {
             return None;
         }
-        let prot = (PROT_READ | PROT_WRITE) as u32;
-        let heap = mapping(prot, MAY_ALL | VM_ACCOUNT, Backing::Anonymous, 0);
-        self.put(old, len, heap, host).ok()
+        let heap = mapping((prot, flags), Backing::Anonymous, old, 0);
+        self.put(old, len, heap, host).ok()?;
+        if flags & VM_LOCKED != 0 {
+            self.populate(old, len, host);
+        }
+        Some(())
     }
 }

@@ -39,18 +39,30 @@
 //! protection keys, and all other calls.
 
 mod backing;
+mod change;
 mod config;
+mod counters;
 mod errno;
+mod fault;
 pub mod flags;
+mod fork;
 mod host;
+mod join;
+mod kept;
+mod limits;
+mod madvise;
+mod mlock;
 mod mm;
 mod mmap;
 mod mprotect;
 mod mremap;
 mod place;
+mod ranges;
 
 pub use backing::{Backing, File, Row};
-pub use config::{Config, Layout};
+pub use config::{Config, Layout, Limits};
+pub use counters::Counters;
 pub use errno::Errno;
+pub use fault::{Access, Fault};
 pub use host::Host;
 pub use mm::Mm;

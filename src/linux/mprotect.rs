@@ -1,21 +1,23 @@
 //! `mprotect`.
 
 use super::backing::{Backing, File};
+use super::change::Holes;
 use super::errno::Errno;
 use super::flags::{
     ACCESS, PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM, PROT_WRITE, VM_ACCOUNT, VM_GROWSDOWN,
-    VM_NORESERVE, VM_SHARED,
+    VM_LOCKED, VM_NORESERVE, VM_SEALED, VM_SHARED,
 };
 use super::host::Host;
-use super::mm::{Mm, refusal, reported};
-use crate::addr_space::{HolePolicy, Mapping, Page, PageMapping, Prot, Region};
+use super::kept::{Fields, Kept};
+use super::mm::Mm;
+use crate::addr_space::{Page, PageMapping, Region};
 use crate::store::RangeStore;
 
 /// How far a bit of protection is below the one that says that it may be given.
 const MAY_SHIFT: u32 = 4;
 
 /// The flags of a row that gets another protection.
-fn with_access<F>(mapping: &Mapping<Backing<F>>, prot: u32) -> u32 {
+fn with_access<F>(mapping: &Kept<F>, prot: u32) -> u32 {
     let (old, flags) = (mapping.prot.0, mapping.flags);
     let write = PROT_WRITE as u32;
     if prot & write != 0 {
@@ -23,7 +25,7 @@ fn with_access<F>(mapping: &Mapping<Backing<F>>, prot: u32) -> u32 {
         if uncounted && old & write == 0 {
             return flags | VM_ACCOUNT;
         }
-    } else if matches!(mapping.data, Backing::Anonymous) {
+    } else if matches!(mapping.data, Backing::Anonymous) && mapping.anon().is_none() {
         return flags & !VM_ACCOUNT;
     }
     flags
@@ -77,29 +79,43 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         } else if grows == PROT_GROWSUP {
             return Err(Errno::EINVAL);
         }
-        // Nothing is mapped at the end of user addresses, or beyond.
-        let inside = end.min(self.config.end);
         let prot = (prot & ACCESS) as u32;
-        let change = |region: Region<Backing<F>>, mapping: &mut Mapping<Backing<F>>| {
-            if prot & !(mapping.flags >> MAY_SHIFT) != 0 {
-                return Err(Errno::EACCES);
+        self.walk((start, end), Holes::Stop, |mm, part| {
+            mm.protect_part(part, prot, host)
+        })
+    }
+
+    fn protect_part<H: Host<F>>(
+        &mut self,
+        part: &Region<Backing<F>>,
+        prot: u32,
+        host: &mut H,
+    ) -> Result<(), Errno> {
+        let (old, flags) = (part.mapping.prot.0, part.mapping.flags);
+        if prot & !(flags >> MAY_SHIFT) != 0 {
+            return Err(Errno::EACCES);
+        }
+        if flags & VM_SEALED != 0 {
+            return Err(Errno::EPERM);
+        }
+        if old == prot {
+            return Ok(());
+        }
+        let new = with_access(&part.mapping, prot);
+        if prot & PROT_WRITE as u32 != 0 {
+            // Only where it turns into data.
+            if !self.may_expand(part.len, prot, flags) && self.may_expand(part.len, old, flags) {
+                return Err(Errno::ENOMEM);
             }
-            if mapping.prot.0 == prot {
-                return Ok(());
+            if new & !flags & VM_ACCOUNT != 0 {
+                self.commit(part.len)?;
             }
-            let said = host.protect(&reported(&region), prot);
-            if H::CAN_REFUSE {
-                said?;
-            }
-            mapping.flags = with_access(mapping, prot);
-            mapping.prot = Prot(prot);
-            Ok(())
-        };
-        let policy = HolePolicy::StopAtHole;
-        let changed = self.space.update(start, inside - start, policy, change);
-        changed.map_err(refusal)??;
-        if inside < end {
-            return Err(Errno::ENOMEM);
+        }
+        self.change::<H>(part, (prot, new), |row| host.protect(row, prot))?;
+        // What is locked and private has its own pages once it may be written.
+        let locked = flags & (VM_LOCKED | VM_SHARED) == VM_LOCKED;
+        if locked && prot & !old & PROT_WRITE as u32 != 0 {
+            self.populate(part.addr, part.len, host);
         }
         Ok(())
     }

@@ -2,11 +2,15 @@
 
 use super::backing::{Backing, File};
 use super::errno::Errno;
-use super::flags::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PENDING, VM_MAYSHARE};
-use super::host::Host;
-use super::mm::{Mm, refusal, row_of};
+use super::flags::{
+    MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_ACCOUNT, VM_LOCKED, VM_LOCKED_MASK,
+    VM_MAYSHARE, VM_SEALED, VM_SPECIAL,
+};
+use super::host::{Host, told};
+use super::kept::{Fields, Kept};
+use super::mm::{Mm, refusal, reported, row_of};
 use super::place::Request;
-use crate::addr_space::{HolePolicy, Mapping, Page, PageMapping, Region};
+use crate::addr_space::{HolePolicy, Page, PageMapping, Region};
 use crate::store::RangeStore;
 
 /// A call, its lengths in whole pages.
@@ -126,10 +130,13 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             new_len,
             ..
         } = *call;
+        let mapping = region.mapping;
+        if mapping.flags & VM_SEALED != 0 {
+            return Err(Errno::EPERM);
+        }
         if !call.moves() && new_len <= old_len {
             return Ok(());
         }
-        let mapping = region.mapping;
         if old_len == 0 && mapping.flags & VM_MAYSHARE == 0 {
             return Err(Errno::EINVAL);
         }
@@ -137,6 +144,19 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         // What is cut off may be of other rows.
         if old_len.min(new_len) > region.len - before {
             return Err(Errno::EFAULT);
+        }
+        if new_len <= old_len {
+            return Ok(());
+        }
+        if mapping.flags & VM_SPECIAL != 0 {
+            return Err(Errno::EFAULT);
+        }
+        let more = new_len - old_len;
+        if !self.may_lock(more, mapping.flags) {
+            return Err(Errno::EAGAIN);
+        }
+        if !self.may_expand(more, mapping.prot.0, mapping.flags) {
+            return Err(Errno::ENOMEM);
         }
         Ok(())
     }
@@ -161,7 +181,14 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             let fits = fits.is_some_and(|room| more <= room);
             if fits && self.is_unmapped(start, more) {
                 let mapping = region.mapping.at(start - region.addr);
+                let flags = mapping.flags;
+                if flags & VM_ACCOUNT != 0 {
+                    self.commit(more)?;
+                }
                 self.put(start, more, mapping, host)?;
+                if flags & VM_LOCKED != 0 {
+                    self.populate(start, more, host);
+                }
                 return Ok(addr);
             }
         }
@@ -182,6 +209,11 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             self.shrink(&call, host)?;
             call.old_len = call.new_len;
         }
+        if call.has(MREMAP_DONTUNMAP)
+            && !self.may_expand(call.old_len, region.mapping.prot.0, region.mapping.flags)
+        {
+            return Err(Errno::ENOMEM);
+        }
         let to = self.target(&call, &region)?;
         self.move_row(&call, region, to, host)
     }
@@ -196,6 +228,9 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             let Some(next) = next else { break };
             if moved.is_none() && next.addr > from {
                 break;
+            }
+            if next.mapping.flags & VM_SEALED != 0 {
+                return Err(Errno::EPERM);
             }
             from = next.addr.max(from);
             let len = next.end().map_or(end, |reach| reach.min(end)) - from;
@@ -245,12 +280,20 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if self.space.region_count() >= self.config.max_map_count.saturating_sub(3) {
             return Err(Errno::ENOMEM);
         }
-        let moved = region.mapping.at(addr - region.addr);
+        let keep = call.has(MREMAP_DONTUNMAP) || old_len == 0;
+        let (prot, flags) = (region.mapping.prot.0, region.mapping.flags);
+        if flags & VM_ACCOUNT != 0 {
+            self.commit(if keep { new_len } else { new_len - old_len })?;
+        }
+        let (start, end) = (region.addr, region.end());
+        let moved = region.mapping.at(addr - start);
         let mut marked = moved.clone();
-        marked.flags |= PENDING;
+        marked.set_pending(true);
+        if matches!(moved.data, Backing::Anonymous) && moved.anon().is_none() {
+            marked.offset = to;
+        }
         let put = self.space.map_fixed_noreplace(to, new_len, marked);
         put.map_err(refusal)?;
-        let keep = call.has(MREMAP_DONTUNMAP) || old_len == 0;
         if !keep && let Err(error) = self.mark(addr, old_len) {
             self.drop_pending(to, new_len);
             return Err(error);
@@ -269,16 +312,49 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             Err(errno) if H::CAN_REFUSE => Err(errno),
             _ => Ok(()),
         })?;
+        self.counters.add(new_len, prot, flags);
         if !keep {
             self.drop_pending(addr, old_len);
+            self.counters.sub(old_len, prot, flags);
         }
         self.unmark(to, new_len);
+        self.join(to);
+        self.join(to + new_len);
+        if call.has(MREMAP_DONTUNMAP) {
+            let whole = start == addr && end == Some(addr + old_len);
+            self.leave(addr, whole, host)?;
+        }
+        if flags & VM_LOCKED != 0 && new_len > old_len {
+            self.populate(to + old_len, new_len - old_len, host);
+        }
         Ok(to)
+    }
+
+    /// What stays of a row whose pages have moved is not locked any more, all of the row,
+    /// but Linux counts it as locked. If all of it moved, nobody has written to it.
+    fn leave<H: Host<F>>(&mut self, addr: u64, whole: bool, host: &mut H) -> Result<(), Errno> {
+        let Some(row) = self.space.query(addr) else {
+            return Ok(());
+        };
+        let written = row.mapping.anon().is_some();
+        if whole && written {
+            self.set_apart(row.addr, row.len, |mapping| mapping.set_anon(None));
+        }
+        let flags = row.mapping.flags & !VM_LOCKED_MASK;
+        if flags == row.mapping.flags {
+            return Ok(());
+        }
+        told::<F, H>(host.flag(&reported(&row), flags))?;
+        if flags & VM_LOCKED != row.mapping.flags & VM_LOCKED {
+            self.left_locked += row.len;
+        }
+        self.set_apart(row.addr, row.len, |mapping| mapping.flags = flags);
+        Ok(())
     }
 
     /// Marks a range of one row.
     fn mark(&mut self, addr: u64, len: u64) -> Result<(), Errno> {
-        let mark = |_, mapping: &mut Mapping<Backing<F>>| mapping.flags |= PENDING;
+        let mark = |_, mapping: &mut Kept<F>| mapping.set_pending(true);
         let marked = self.space.update(addr, len, HolePolicy::Skip, mark);
         marked.map_err(refusal)
     }

@@ -1,12 +1,11 @@
 //! Random memory calls, and how the kernel is asked.
 
 use std::fmt;
-use std::os::fd::AsRawFd;
 
 use fastrand::Rng;
 
-use super::sys::{self, Answer, PAGE};
-use super::window::{TASK_END, Window};
+use super::raw::{Addr, Raw};
+use super::sys::{PAGE, TASK_END};
 
 /// How many bytes below a stack Linux keeps free, as long as nothing is mapped there:
 /// its `stack_guard_gap`.
@@ -81,65 +80,19 @@ pub(super) enum Call {
     Raw(Raw),
 }
 
-/// An address: 0, in the window or near it, or beyond all that can be mapped.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Addr {
-    Zero,
-    In(u64),
-    Beyond(u64),
-}
-
-impl Addr {
-    /// The address, in a window that begins at `start`.
-    pub(super) fn of(self, start: u64) -> u64 {
-        match self {
-            Self::Zero => 0,
-            Self::In(at) => start.wrapping_add(at),
-            Self::Beyond(by) => TASK_END.saturating_add(by),
-        }
-    }
-}
-
-/// A call as the system call has it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Raw {
-    Map {
-        addr: Addr,
-        len: u64,
-        prot: u64,
-        flags: u64,
-        file: Option<u32>,
-        offset: u64,
-    },
-    Unmap {
-        addr: Addr,
-        len: u64,
-    },
-    Protect {
-        addr: Addr,
-        len: u64,
-        prot: u64,
-    },
-    Remap {
-        addr: Addr,
-        old_len: u64,
-        new_len: u64,
-        flags: u64,
-        new_addr: Addr,
-    },
-}
-
 /// Makes calls; for a while they fill the window, then they empty it.
 pub(super) struct Calls {
-    random: Rng,
+    pub(super) random: Rng,
     /// Of a hundred calls, how many map.
     mapping: u32,
     /// Pages of the window.
-    pages: u64,
+    pub(super) pages: u64,
     /// Whether some mappings are stacks.
-    stacks: bool,
+    pub(super) stacks: bool,
     /// Where the last stack was put that was given an address.
-    stack: u64,
+    pub(super) stack: u64,
+    /// How many ranges may still be sealed: what is sealed stays in the window.
+    pub(super) seals: u32,
 }
 
 impl Calls {
@@ -150,6 +103,7 @@ impl Calls {
             pages,
             stacks,
             stack: 0,
+            seals: 0,
         }
     }
 
@@ -157,8 +111,10 @@ impl Calls {
         if self.random.u32(..400) == 0 {
             self.mapping = self.random.u32(35..75);
         }
-        if self.random.u32(..12) == 0 {
-            return Call::Raw(self.raw());
+        match self.random.u32(..24) {
+            0 | 1 => return Call::Raw(self.raw()),
+            2..8 => return Call::Raw(self.more()),
+            _ => {}
         }
         let sort = self.random.u32(..100);
         if sort < self.mapping {
@@ -360,7 +316,7 @@ impl Calls {
     }
 
     /// A number around everything that could wrap or end something.
-    fn odd(&mut self) -> u64 {
+    pub(super) fn odd(&mut self) -> u64 {
         let numbers = [
             0,
             1,
@@ -383,13 +339,13 @@ impl Calls {
         self.any_of(&numbers)
     }
 
-    fn any_of(&mut self, numbers: &[u64]) -> u64 {
+    pub(super) fn any_of(&mut self, numbers: &[u64]) -> u64 {
         numbers[self.random.usize(..numbers.len())]
     }
 
     /// Address and length inside the window; a few addresses are not aligned,
     /// a few lengths are zero.
-    fn range(&mut self) -> (u64, u64) {
+    pub(super) fn range(&mut self) -> (u64, u64) {
         let page = self.random.u64(..self.pages);
         let len = self.len(self.pages - page);
         let crooked = self.random.u32(..64) == 0;
@@ -575,38 +531,6 @@ impl Call {
                 ..
             }
         )
-    }
-}
-
-impl Raw {
-    /// Asks the kernel. `Ok` is an absolute address, or zero.
-    pub(super) fn ask(self, window: &Window) -> Answer {
-        let start = window.range.start;
-        match self {
-            Self::Map {
-                addr,
-                len,
-                prot,
-                flags,
-                file,
-                offset,
-            } => {
-                let fd = match file {
-                    None => -1,
-                    Some(file) => window.files[file as usize].as_raw_fd(),
-                };
-                sys::mmap(addr.of(start), len, prot, flags, fd, offset)
-            }
-            Self::Unmap { addr, len } => sys::munmap(addr.of(start), len),
-            Self::Protect { addr, len, prot } => sys::mprotect(addr.of(start), len, prot),
-            Self::Remap {
-                addr,
-                old_len,
-                new_len,
-                flags,
-                new_addr,
-            } => sys::mremap(addr.of(start), old_len, new_len, flags, new_addr.of(start)),
-        }
     }
 }
 

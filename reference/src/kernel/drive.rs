@@ -2,18 +2,33 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use gaptree::linux::Access;
+use gaptree::linux::flags::VM_MAYBE_GUARD;
 use gaptree::{BTreeStore, Page, RangeStore, SortedVecStore};
 
 use super::calls::{Call, Calls, Move};
 use super::linux::{Kept, Linux, row};
-use super::sys::{self, Answer, ENOMEM, EPERM, PAGE};
+use super::maps::Counts;
+use super::raw::Raw;
+use super::sys::{self, Answer, ENOMEM, EPERM, Limit, PAGE};
 use super::window::Window;
 use super::{Layout, Report};
 use crate::trace::{Object, Row, coalesce};
 
+/// How many ranges are sealed in the last part: they stay in the window.
+const SEALS: u32 = 24;
+
+/// After how many calls the flags of all rows are compared.
+const FLAGS: u64 = 16;
+
+/// How many calls a child makes.
+const CHILD: u64 = 40;
+
 /// How many calls a message shows.
-const SHOWN: usize = 12;
+const SHOWN: usize = 24;
 
 /// Runs calls on every engine in turn. `progress` is told how many were made.
 ///
@@ -37,7 +52,8 @@ pub(super) fn run(
         if part == 3 {
             window.widen()?;
         }
-        let calls = Calls::new(seed.wrapping_add(part), window.pages(), stacks);
+        let mut calls = Calls::new(seed.wrapping_add(part), window.pages(), stacks);
+        calls.seals = if part == 5 { SEALS } else { 0 };
         let done = report.operations;
         let progress = |count| progress(done + count);
         let begin = Begin {
@@ -97,8 +113,8 @@ fn part_of_run<S: RangeStore<Page, Kept>>(
 struct Drive<'a, S> {
     window: &'a mut Window,
     linux: Linux<S>,
-    /// The kernel's rows as it shows them, after the last call.
-    raw: Vec<Row>,
+    /// The kernel's rows as it shows them after the last call, sometimes with their flags.
+    raw: Vec<(Row, Option<u32>)>,
     report: Report,
     layout: Layout,
     /// Whether the kernel is one that the library says it is like.
@@ -119,7 +135,22 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
             is_new: sys::is_at_least(6, 17),
             objects: HashMap::new(),
         };
+        drive.window.measure()?;
+        let limits = [
+            Limit::AddressSpace,
+            Limit::Data,
+            Limit::Stack,
+            Limit::Locked,
+        ];
+        for limit in limits {
+            drive.step(&Call::Raw(Raw::Limit { limit, bytes: None }))?;
+        }
+        drive.step(&Call::Raw(Raw::UnlockAll))?;
         drive.clear()?;
+        for file in 0..2 {
+            drive.step(&Call::Raw(Raw::Truncate { file, len: 0 }))?;
+        }
+        drive.report = Report::default();
         Ok(drive)
     }
 
@@ -133,8 +164,16 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
     }
 
     /// Whether a kernel before 6.17 answers such a call in another way: an `mremap` that
-    /// concerns more than one row or that copies a file, and odd arguments.
+    /// concerns more than one row or that copies a file, and odd arguments. And whether
+    /// pages are touched that may be guards.
     fn leaves_out(&self, call: &Call) -> bool {
+        if let Call::Raw(raw) = call
+            && let Some((addr, end)) = raw.touched(self.window.range.start)
+        {
+            // Which pages are guards, the host knows.
+            let mut rows = self.linux.mm.rows_in(addr, end - addr);
+            return rows.any(|row| row.flags & VM_MAYBE_GUARD != 0);
+        }
         let Call::Remap {
             at,
             old_len,
@@ -150,11 +189,8 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
             return false;
         }
         let copies = matches!(movement, Move::Copy | Move::CopyTo(_));
-        match self
-            .raw
-            .iter()
-            .find(|row| row.start <= addr && addr < row.end)
-        {
+        let mut rows = self.raw.iter().map(|(row, _)| row);
+        match rows.find(|row| row.start <= addr && addr < row.end) {
             Some(row) => row.end < end || copies && row.object != Object::Anonymous,
             // With an address to go to, old kernels unmap that before they refuse.
             None => matches!(movement, Move::To(_) | Move::CopyTo(_)),
@@ -165,10 +201,15 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
     fn step(&mut self, call: &Call) -> Result<(), String> {
         let guarded = self.guarded(call);
         let before = self.linux.host.actions;
-        let raw = call.raw();
-        let ours = self.linux.answer(raw);
+        let raw = self.tamed(call.raw());
+        if let Raw::Fork { seed } = raw {
+            self.report.operations += 1;
+            return self.fork(seed);
+        }
+        let ours = catch_unwind(AssertUnwindSafe(|| self.linux.answer(raw)));
+        let ours = ours.map_err(|_| "the library or its host panicked, see above")?;
         let mut kernel = raw.ask(self.window);
-        if kernel == Err(EPERM) && call.leaves_the_place_open() {
+        if kernel == Err(EPERM) && ours == Err(ENOMEM) && call.leaves_the_place_open() {
             // What it found is below `vm.mmap_min_addr`, where only some may map.
             kernel = Err(ENOMEM);
         }
@@ -176,29 +217,112 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
             return Err(differ("answer", show(kernel), show(ours)));
         }
         if let Some(guarded) = guarded
+            && kernel.is_ok()
             && guarded != kernel.ok()
         {
             let ours = format!("{guarded:x?}");
             return Err(differ("address beside guards", show(kernel), ours));
         }
-        let rows = self.window.maps.rows(&self.window.range);
+        let flags = self.report.operations.is_multiple_of(FLAGS);
+        let rows = self.window.maps.rows(&self.window.range, flags);
         self.raw = rows.map_err(|error| format!("/proc/self/maps: {error}"))?;
-        let got: Vec<Row> = self.linux.rows().map(|found| row(&found)).collect();
+        let got: Vec<(Row, Option<u32>)> = self.linux.rows().map(|found| row(&found)).collect();
         if !self.agree(&got) {
             return Err(differ("listing", list(&self.raw), list(&got)));
         }
+        self.compare_counts()?;
         if !self.linux.host.are(self.linux.rows()) {
             return Err("the host has other pages than the books".to_owned());
         }
         self.linux.mm.check();
         self.report.operations += 1;
         self.report.actions += self.linux.host.actions - before;
-        self.report.split += u64::from(coalesce(got.iter().copied()).len() < got.len());
+        let rows = got.iter().map(|&(row, _)| row);
+        self.report.split += u64::from(coalesce(rows).len() < got.len());
         match kernel {
             Ok(_) => self.report.placements += u64::from(call.leaves_the_place_open()),
             Err(_) => self.report.refused += 1,
         }
         Ok(())
+    }
+
+    /// Forks. The child compares what it has, makes calls of its own, and ends.
+    fn fork(&mut self, seed: u64) -> Result<(), String> {
+        match sys::fork() {
+            Err(errno) => Err(format!("fork: {}", io::Error::from_raw_os_error(errno))),
+            Ok(0) => match self.be_child(seed) {
+                Ok(()) => sys::exit(0),
+                Err(problem) => {
+                    println!("in a child: {problem}");
+                    sys::exit(1)
+                }
+            },
+            Ok(child) if sys::ended_well(child) => Ok(()),
+            Ok(_) => Err("a child disagrees, see above".to_owned()),
+        }
+    }
+
+    fn be_child(&mut self, seed: u64) -> Result<(), String> {
+        self.linux.fork()?;
+        let maps = self.window.maps.reopened();
+        self.window.maps = maps.map_err(|error| format!("/proc/self: {error}"))?;
+        self.window.outside.locked = 0;
+        self.step(&Call::Raw(Raw::Limit {
+            limit: Limit::Locked,
+            bytes: None,
+        }))?;
+        let stacks = self.window.is_wide();
+        let mut calls = Calls::new(seed, self.window.pages(), stacks);
+        let mut recent = VecDeque::new();
+        for index in 0..CHILD {
+            let call = calls.next();
+            // The files are its parent's as well.
+            let left = matches!(call, Call::Raw(Raw::Fork { .. } | Raw::Truncate { .. }));
+            if left || self.leaves_out(&call) {
+                continue;
+            }
+            recent.push_back(call);
+            self.step(&call)
+                .map_err(|problem| self.message(&recent, index, &problem))?;
+        }
+        Ok(())
+    }
+
+    /// The same call without a jump to what can be executed, and without a limit that is
+    /// more than the process may have.
+    fn tamed(&self, raw: Raw) -> Raw {
+        match raw {
+            Raw::Touch { addr, .. } if self.linux.may_execute(addr.of(self.window.range.start)) => {
+                let access = Access::Read;
+                Raw::Touch { addr, access }
+            }
+            Raw::Limit { limit, bytes: None } => {
+                let bytes = self.window.most(limit);
+                Raw::Limit { limit, bytes }
+            }
+            raw => raw,
+        }
+    }
+
+    fn compare_counts(&mut self) -> Result<(), String> {
+        let counts = self.window.maps.counts();
+        let counts = counts.map_err(|error| format!("/proc/self/status: {error}"))?;
+        let (outside, ours) = (&self.window.outside, self.linux.counts());
+        let inside = Counts {
+            size: counts.size - outside.size,
+            locked: counts.locked - outside.locked,
+            data: counts.data - outside.data,
+            stack: counts.stack - outside.stack,
+            exec: counts.exec - outside.exec,
+        };
+        if inside == ours {
+            return Ok(());
+        }
+        Err(differ(
+            "counters",
+            format!("{inside:x?}"),
+            format!("{ours:x?}"),
+        ))
     }
 
     /// Where a space with guards would map, if the kernel is to map there.
@@ -212,18 +336,25 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
 
     /// Whether our rows are the kernel's, one by one; shared objects have their own
     /// numbers on each side.
-    fn agree(&mut self, got: &[Row]) -> bool {
+    fn agree(&mut self, got: &[(Row, Option<u32>)]) -> bool {
         let (raw, objects) = (&self.raw, &mut self.objects);
         raw.len() == got.len()
-            && raw.iter().zip(got).all(|(kernel, ours)| {
-                let (Object::Shared(inode), Object::Shared(number)) = (kernel.object, ours.object)
-                else {
-                    return kernel == ours;
-                };
-                let object = kernel.object;
-                *objects.entry(number).or_insert(inode) == inode
-                    && *kernel == Row { object, ..*ours }
-            })
+            && raw
+                .iter()
+                .zip(got)
+                .all(|((kernel, flags), (ours, our_flags))| {
+                    if flags.is_some() && flags != our_flags {
+                        return false;
+                    }
+                    let (Object::Shared(inode), Object::Shared(number)) =
+                        (kernel.object, ours.object)
+                    else {
+                        return kernel == ours;
+                    };
+                    let object = kernel.object;
+                    *objects.entry(number).or_insert(inode) == inode
+                        && *kernel == Row { object, ..*ours }
+                })
     }
 
     fn message(&self, recent: &VecDeque<Call>, index: u64, problem: &str) -> String {
@@ -247,8 +378,12 @@ fn show(answer: Answer) -> String {
     }
 }
 
-fn list(rows: &[Row]) -> String {
-    rows.iter().map(|row| format!("\n    {row}")).collect()
+fn list(rows: &[(Row, Option<u32>)]) -> String {
+    let line = |(row, flags): &(Row, Option<u32>)| match flags {
+        Some(flags) => format!("\n    {row} flags {flags:x}"),
+        None => format!("\n    {row}"),
+    };
+    rows.iter().map(line).collect()
 }
 
 fn differ(what: &str, expected: String, got: String) -> String {

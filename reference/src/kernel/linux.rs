@@ -1,19 +1,23 @@
 //! The library's answers to the calls, with a model host behind it.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gaptree::linux::flags::{
-    VM_GROWSDOWN, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_NORESERVE,
+    PROT_EXEC, VM_GROWSDOWN, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_NORESERVE,
 };
-use gaptree::linux::{self, Backing, Config, Errno, Mm};
+use gaptree::linux::{self, Backing, Config, Errno, Fault, Mm};
 use gaptree::{
     AddrSpace, Guard, HintRule, MapOptions, Mapping, Page, PageMapping, Prot, RangeStore,
 };
 
 use super::Layout;
-use super::calls::{Raw, STACK_GAP};
-use super::sys::{Answer, PAGE};
-use super::window::{READ_ONLY, TASK_END, WRITE_ONLY};
+use super::calls::STACK_GAP;
+use super::maps::Counts;
+use super::raw::Raw;
+use super::sys::{Answer, Limit, PAGE, TASK_END};
+use super::touch::refused;
+use super::window::{BORDER, READ_ONLY, WRITE_ONLY};
 use crate::host::Pages;
 use crate::trace::{Object, Row};
 
@@ -33,14 +37,21 @@ impl linux::File for Memfd {
     fn is_huge_aligned(&self) -> bool {
         false
     }
+
+    fn size(&self) -> u64 {
+        SIZES[self.0 as usize].load(Ordering::Relaxed)
+    }
 }
+
+/// The lengths of the files.
+static SIZES: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 
 /// What a region of the library's books keeps.
 pub(super) type Kept = PageMapping<Backing<Memfd>>;
 
-/// A row of the library as listings have it.
-pub(super) fn row(row: &linux::Row<'_, Memfd>) -> Row {
-    Row {
+/// A row of the library as listings have it, with its flags.
+pub(super) fn row(row: &linux::Row<'_, Memfd>) -> (Row, Option<u32>) {
+    let shown = Row {
         start: row.addr,
         end: row.addr + row.len,
         prot: row.prot,
@@ -51,6 +62,20 @@ pub(super) fn row(row: &linux::Row<'_, Memfd>) -> Row {
             Backing::File(Memfd(file)) => Object::File(file),
         },
         offset: row.offset,
+    };
+    (shown, Some(row.flags))
+}
+
+/// How much data there is beside the window.
+const BORDERS: u64 = 2 * PAGE;
+
+/// The signal of an access as the answer of a call.
+fn signal(fault: Fault) -> i32 {
+    match fault {
+        Fault::NotMapped => refused(libc::SIGSEGV, 1),
+        Fault::Denied => refused(libc::SIGSEGV, 2),
+        Fault::PastEnd => refused(libc::SIGBUS, 2),
+        Fault::Host(errno) => errno.number(),
     }
 }
 
@@ -59,6 +84,8 @@ pub(super) struct Linux<S> {
     pub(super) mm: Mm<Memfd, S>,
     pub(super) host: Pages<Memfd>,
     window: Range<u64>,
+    /// How much is taken outside the window, in bytes.
+    outside: u64,
 }
 
 impl<S: RangeStore<Page, Kept>> Linux<S> {
@@ -68,16 +95,24 @@ impl<S: RangeStore<Page, Kept>> Linux<S> {
         config.end = TASK_END;
         config.base = TASK_END;
         config.legacy_base = window.start;
+        config.limits.stack = u64::MAX;
+        config.limits.locked = u64::MAX;
         config.layout = match layout {
             Layout::Default => linux::Layout::TopDown,
             Layout::Legacy => linux::Layout::BottomUp,
         };
         let mut mm = Mm::with_engine(config).map_err(|error| error.to_string())?;
-        for (addr, end) in [(PAGE, window.start), (window.end, TASK_END)] {
+        let (below, above) = (window.start - PAGE, window.end + PAGE);
+        for (addr, end, prot) in [
+            (PAGE, below, 0),
+            (below, window.start, BORDER),
+            (window.end, above, BORDER),
+            (above, TASK_END, 0),
+        ] {
             let taken = linux::Row {
                 addr,
                 len: end - addr,
-                prot: 0,
+                prot,
                 flags: VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_NORESERVE,
                 backing: &Backing::Anonymous,
                 offset: 0,
@@ -88,6 +123,7 @@ impl<S: RangeStore<Page, Kept>> Linux<S> {
             mm,
             host: Pages::default(),
             window: window.clone(),
+            outside: TASK_END - PAGE - (window.end - window.start),
         })
     }
 
@@ -114,6 +150,35 @@ impl<S: RangeStore<Page, Kept>> Linux<S> {
         let start = self.window.start;
         let (mm, host) = (&mut self.mm, &mut self.host);
         let answer = match raw {
+            Raw::Fork { .. } => return Ok(0),
+            Raw::Limit { limit, bytes } => {
+                self.limit(limit, bytes);
+                return Ok(0);
+            }
+            Raw::Truncate { file, len } => {
+                SIZES[file as usize].store(len, Ordering::Relaxed);
+                return Ok(0);
+            }
+            Raw::Touch { addr, access } => {
+                let found = mm.fault(addr.of(start), access, host);
+                return found.map(|_| 0).map_err(signal);
+            }
+            Raw::Advise { addr, len, advice } => {
+                mm.madvise(addr.of(start), len, advice, host).map(|()| 0)
+            }
+            Raw::Lock { addr, len, flags } => {
+                mm.mlock2(addr.of(start), len, flags, host).map(|()| 0)
+            }
+            Raw::Unlock { addr, len } => mm.munlock(addr.of(start), len, host).map(|()| 0),
+            Raw::LockAll { flags } => mm.mlockall(flags, host).map(|()| 0),
+            Raw::UnlockAll => mm.munlockall(host).map(|()| 0),
+            Raw::Sync { addr, len, flags } => {
+                mm.msync(addr.of(start), len, flags, host).map(|()| 0)
+            }
+            Raw::Resident { addr, len } => mm.mincore(addr.of(start), len).map(|()| 0),
+            Raw::Seal { addr, len, flags } => {
+                mm.mseal(addr.of(start), len, flags, host).map(|()| 0)
+            }
             Raw::Map {
                 addr,
                 len,
@@ -141,6 +206,45 @@ impl<S: RangeStore<Page, Kept>> Linux<S> {
             }
         };
         answer.map_err(Errno::number)
+    }
+
+    /// Becomes the child.
+    pub(super) fn fork(&mut self) -> Result<(), String> {
+        self.mm = self.mm.fork().map_err(|errno| errno.to_string())?;
+        let budget = self.host.budget;
+        self.host = Pages::of(self.rows());
+        self.host.budget = budget;
+        Ok(())
+    }
+
+    fn limit(&mut self, limit: Limit, bytes: Option<u64>) {
+        let mut limits = self.mm.config().limits.clone();
+        let bytes = bytes.unwrap_or(u64::MAX);
+        match limit {
+            Limit::AddressSpace => limits.address_space = self.outside.saturating_add(bytes),
+            Limit::Data => limits.data = bytes.saturating_add(BORDERS),
+            Limit::Stack => limits.stack = bytes,
+            Limit::Locked => limits.locked = bytes,
+        }
+        self.mm.set_limits(limits);
+    }
+
+    /// How much there is in the window.
+    pub(super) fn counts(&self) -> Counts {
+        let all = self.mm.counters();
+        Counts {
+            size: all.size - self.outside,
+            locked: all.locked,
+            data: all.data - BORDERS,
+            stack: all.stack,
+            exec: all.exec,
+        }
+    }
+
+    /// Whether a jump to an address could succeed, perhaps after a stack has grown.
+    pub(super) fn may_execute(&self, addr: u64) -> bool {
+        let next = self.mm.rows_in(addr, u64::MAX).next();
+        next.is_some_and(|row| row.prot & PROT_EXEC as u32 != 0)
     }
 
     /// Where an [`AddrSpace`] maps whose stacks carry a guard: in the legacy layout, and

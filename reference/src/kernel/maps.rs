@@ -1,14 +1,63 @@
-//! What the kernel shows: the rows of `/proc/self/maps`.
+//! What the kernel shows: the rows of `/proc/self/maps`, with their flags, and counters.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::mem;
 use std::ops::Range;
+
+use gaptree::linux::flags::*;
 
 use crate::trace::{Object, Row};
 
-/// The open listing, read again and again into one buffer.
+/// The flags of a row as `/proc/self/smaps` abbreviates them. The protection is in the
+/// row itself.
+const FLAGS: [(&[u8; 2], u32); 26] = [
+    (b"sh", VM_SHARED),
+    (b"mr", VM_MAYREAD),
+    (b"mw", VM_MAYWRITE),
+    (b"me", VM_MAYEXEC),
+    (b"ms", VM_MAYSHARE),
+    (b"gd", VM_GROWSDOWN),
+    (b"pf", VM_PFNMAP),
+    (b"gu", VM_MAYBE_GUARD),
+    (b"lo", VM_LOCKED),
+    (b"io", VM_IO),
+    (b"sr", VM_SEQ_READ),
+    (b"rr", VM_RAND_READ),
+    (b"dc", VM_DONTCOPY),
+    (b"de", VM_DONTEXPAND),
+    (b"lf", VM_LOCKONFAULT),
+    (b"ac", VM_ACCOUNT),
+    (b"nr", VM_NORESERVE),
+    (b"sf", VM_SYNC),
+    (b"dd", VM_DONTDUMP),
+    (b"wf", VM_WIPEONFORK),
+    (b"hg", VM_HUGEPAGE),
+    (b"nh", VM_NOHUGEPAGE),
+    (b"mg", VM_MERGEABLE),
+    (b"dp", VM_DROPPABLE),
+    (b"sl", VM_SEALED),
+    // Whether a page has changed since somebody asked; nobody here does.
+    (b"sd", 0),
+];
+
+/// Lines of `/proc/self/status`, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) size: u64,
+    pub(super) locked: u64,
+    pub(super) data: u64,
+    pub(super) stack: u64,
+    pub(super) exec: u64,
+}
+
+/// The open listings, read again and again into one buffer.
 pub(super) struct Maps {
-    file: File,
+    /// Without flags.
+    short: File,
+    /// With flags, which takes the kernel ten times as long.
+    long: File,
+    status: File,
     text: Vec<u8>,
     /// The inodes of the files that may be mapped in the window, by number.
     inodes: Vec<u64>,
@@ -28,27 +77,53 @@ fn number(word: &[u8], radix: u32) -> io::Result<u64> {
     u64::from_str_radix(text, radix).map_err(io::Error::other)
 }
 
+/// Whether a line begins a row: the others begin with a name.
+fn is_row(line: &[u8]) -> bool {
+    line.first().is_some_and(|byte| !byte.is_ascii_uppercase())
+}
+
+/// The flags that are named in a line.
+fn bits(line: &[u8]) -> io::Result<u32> {
+    let words = line.split(|&byte| byte == b' ');
+    let words = words.filter(|word| word.len() == 2 && !matches!(*word, b"rd" | b"wr" | b"ex"));
+    let bit = |word: &[u8]| {
+        let known = FLAGS.iter().find(|(name, _)| name.as_slice() == word);
+        let unknown = || io::Error::other(format!("flag {}", String::from_utf8_lossy(word)));
+        known.map(|&(_, bit)| bit).ok_or_else(unknown)
+    };
+    words.map(bit).try_fold(0, |bits, bit| Ok(bits | bit?))
+}
+
 impl Maps {
     pub(super) fn open(inodes: Vec<u64>) -> io::Result<Self> {
         Ok(Self {
-            file: File::open("/proc/self/maps")?,
+            short: File::open("/proc/self/maps")?,
+            long: File::open("/proc/self/smaps")?,
+            status: File::open("/proc/self/status")?,
             text: Vec::with_capacity(1 << 20),
             inodes,
         })
     }
 
-    fn read(&mut self) -> io::Result<()> {
-        self.file.rewind()?;
-        self.text.clear();
-        self.file.read_to_end(&mut self.text)?;
-        Ok(())
+    /// The same of the process that this one has become.
+    pub(super) fn reopened(&self) -> io::Result<Self> {
+        Self::open(self.inodes.clone())
+    }
+
+    fn read(&mut self, file: fn(&mut Self) -> &mut File) -> io::Result<()> {
+        let mut text = mem::take(&mut self.text);
+        text.clear();
+        let file = file(self);
+        let read = file.rewind().and_then(|()| file.read_to_end(&mut text));
+        self.text = text;
+        read.map(|_| ())
     }
 
     /// Everything that is mapped, as ranges of addresses.
     pub(super) fn taken(&mut self) -> io::Result<Vec<Range<u64>>> {
-        self.read()?;
+        self.read(|maps| &mut maps.short)?;
         let lines = self.text.split(|&byte| byte == b'\n');
-        let lines = lines.filter(|line| !line.is_empty());
+        let lines = lines.filter(|line| is_row(line));
         let range = |mut line: &[u8]| {
             let start = number(word(&mut line, b'-'), 16)?;
             Ok(start..number(word(&mut line, b' '), 16)?)
@@ -57,17 +132,33 @@ impl Maps {
     }
 
     /// The rows that share a byte with `window`, clipped to it, as the kernel
-    /// has them: it may have two where one would do.
-    pub(super) fn rows(&mut self, window: &Range<u64>) -> io::Result<Vec<Row>> {
-        self.read()?;
-        let mut rows = Vec::new();
+    /// has them: it may have two rows where one would do. With their flags, if asked.
+    pub(super) fn rows(
+        &mut self,
+        window: &Range<u64>,
+        flags: bool,
+    ) -> io::Result<Vec<(Row, Option<u32>)>> {
+        self.read(if flags {
+            |maps| &mut maps.long
+        } else {
+            |maps| &mut maps.short
+        })?;
+        let mut rows: Vec<(Row, Option<u32>)> = Vec::new();
+        let mut inside = false;
         for mut line in self.text.split(|&byte| byte == b'\n') {
-            if line.is_empty() {
+            if let Some(words) = line.strip_prefix(b"VmFlags:")
+                && inside
+                && let Some((_, flags)) = rows.last_mut()
+            {
+                *flags = Some(bits(words)?);
+            }
+            if !is_row(line) {
                 continue;
             }
             let start = number(word(&mut line, b'-'), 16)?;
             let end = number(word(&mut line, b' '), 16)?;
-            if end <= window.start || start >= window.end {
+            inside = end > window.start && start < window.end;
+            if !inside {
                 continue;
             }
             let row = Self::row(&self.inodes, start..end, line)?;
@@ -77,14 +168,38 @@ impl Maps {
                 _ => row.offset + cut,
             };
             let (start, end) = (start.max(window.start), end.min(window.end));
-            rows.push(Row {
+            let row = Row {
                 start,
                 end,
                 offset,
                 ..row
-            });
+            };
+            rows.push((row, None));
         }
         Ok(rows)
+    }
+
+    /// How much memory the process has.
+    pub(super) fn counts(&mut self) -> io::Result<Counts> {
+        self.read(|maps| &mut maps.status)?;
+        let mut counts = Counts::default();
+        for line in self.text.split(|&byte| byte == b'\n') {
+            let count = match line.get(..6) {
+                Some(b"VmSize") => &mut counts.size,
+                Some(b"VmLck:") => &mut counts.locked,
+                Some(b"VmData") => &mut counts.data,
+                Some(b"VmStk:") => &mut counts.stack,
+                Some(b"VmExe:" | b"VmLib:") => &mut counts.exec,
+                _ => continue,
+            };
+            let digits = line.iter().copied().filter(u8::is_ascii_digit);
+            let count_kib = number(&digits.collect::<Vec<_>>(), 10)?;
+            if count_kib > 1 << 40 {
+                eprintln!("{}", String::from_utf8_lossy(line));
+            }
+            *count = count.wrapping_add(count_kib.wrapping_mul(1024));
+        }
+        Ok(counts)
     }
 
     /// The rest of a line: permissions, offset, device, inode.

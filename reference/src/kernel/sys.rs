@@ -17,6 +17,23 @@ pub(super) const PAGE: u64 = 4096;
 pub(super) const ENOMEM: i32 = libc::ENOMEM;
 pub(super) const EPERM: i32 = libc::EPERM;
 
+/// One past the last address that a program can map, with four levels of page
+/// tables and no hint above them.
+pub(super) const TASK_END: u64 = (1 << 47) - PAGE;
+
+/// A limit of the process.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Limit {
+    /// All memory of the window.
+    AddressSpace,
+    /// Private writable memory of the window.
+    Data,
+    /// The length of a stack.
+    Stack,
+    /// What may be locked.
+    Locked,
+}
+
 /// What a call returns: an address (or zero), or the number of an error.
 pub(super) type Answer = Result<u64, i32>;
 
@@ -50,6 +67,92 @@ pub(super) fn mmap(addr: u64, len: u64, prot: u64, flags: u64, fd: i32, offset: 
 pub(super) fn mprotect(addr: u64, len: u64, prot: u64) -> Answer {
     // SAFETY: nobody uses the memory.
     raw(unsafe { libc::syscall(libc::SYS_mprotect, addr, len, prot) })
+}
+
+/// A call about memory that nobody uses: `madvise`, `mlock` and the like.
+pub(super) fn memory(call: libc::c_long, [a, b, c]: [u64; 3]) -> Answer {
+    // SAFETY: nobody uses the memory, and such calls change nothing that others see.
+    raw(unsafe { libc::syscall(call, a, b, c) })
+}
+
+/// `mincore`, without what it says.
+pub(super) fn resident(addr: u64, len: u64) -> Answer {
+    let mut pages = [0_u8; 1 << 10];
+    let room = pages.len() as u64 * PAGE;
+    // What is longer is refused before anything is written, or it would not fit.
+    let out = if len <= room || len > TASK_END {
+        pages.as_mut_ptr()
+    } else {
+        ptr::null_mut()
+    };
+    // SAFETY: the kernel writes one byte for each page.
+    raw(unsafe { libc::syscall(libc::SYS_mincore, addr, len, out) })
+}
+
+/// The soft limit and the hard one.
+fn limits(resource: libc::__rlimit_resource_t) -> Result<libc::rlimit, i32> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the structure is valid.
+    status(unsafe { libc::getrlimit(resource, &raw mut limit) })?;
+    Ok(limit)
+}
+
+/// The hard limit.
+pub(super) fn hard_limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
+    Some(limits(resource).ok()?.rlim_max)
+}
+
+/// Sets a soft limit; none is as much as is allowed.
+pub(super) fn limit(resource: libc::__rlimit_resource_t, bytes: Option<u64>) -> Answer {
+    let mut limit = limits(resource)?;
+    limit.rlim_cur = bytes.unwrap_or(limit.rlim_max);
+    // SAFETY: the structure is valid.
+    status(unsafe { libc::setrlimit(resource, &raw const limit) })
+}
+
+/// Gives up the right to lock as much as it likes.
+pub(super) fn obey_lock_limit() -> io::Result<()> {
+    const VERSION_3: u32 = 0x2008_0522;
+    const IPC_LOCK: u32 = 14;
+    let header = [VERSION_3, 0];
+    let mut sets = [0_u32; 6];
+    // SAFETY: the header and the sets have the layout of the third version.
+    unsafe {
+        if libc::syscall(libc::SYS_capget, &raw const header, &raw mut sets) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        sets[0] &= !(1 << IPC_LOCK);
+        if libc::syscall(libc::SYS_capset, &raw const header, &raw const sets) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// `fork`: 0 in the child.
+pub(super) fn fork() -> Answer {
+    // SAFETY: there is one thread.
+    match unsafe { libc::fork() } {
+        -1 => Err(errno()),
+        child => Ok(u64::from(child.unsigned_abs())),
+    }
+}
+
+/// Whether a child ended well; waits for it.
+pub(super) fn ended_well(child: u64) -> bool {
+    let mut status = -1;
+    // SAFETY: the status is written to, and nothing else.
+    let ended = unsafe { libc::waitpid(child as libc::pid_t, &raw mut status, 0) };
+    ended as u64 == child && status == 0
+}
+
+/// Ends a child at once.
+pub(super) fn exit(status: i32) -> ! {
+    // SAFETY: nothing is left to be done.
+    unsafe { libc::_exit(status) }
 }
 
 /// What a system call returned.

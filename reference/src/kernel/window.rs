@@ -6,8 +6,9 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 
-use super::maps::Maps;
-use super::sys::{self, ENOMEM, EPERM, PAGE};
+use super::maps::{Counts, Maps};
+use super::sys::{self, Answer, ENOMEM, EPERM, Limit, PAGE, TASK_END};
+use super::touch;
 
 /// Pages of the window: little enough that mappings meet.
 const NARROW: u64 = 64;
@@ -26,9 +27,8 @@ const HEAP: i32 = 64 << 20;
 /// How much stack is in use from the start: it cannot grow later.
 const STACK: usize = 1 << 20;
 
-/// One past the last address that a program can map, with four levels of page
-/// tables and no hint above them.
-pub(super) const TASK_END: u64 = (1 << 47) - PAGE;
+/// The protection of the pages beside the window: what is mapped in it joins none.
+pub(super) const BORDER: u32 = (libc::PROT_WRITE | libc::PROT_EXEC).cast_unsigned();
 
 /// How often a page may turn out to be free outside the window.
 const PROBES: u32 = 10_000;
@@ -40,6 +40,8 @@ pub(super) struct Window {
     pub(super) maps: Maps,
     /// What is above it, until it is wide.
     reserved: Range<u64>,
+    /// What the process has outside.
+    pub(super) outside: Counts,
 }
 
 /// Uses this much stack.
@@ -63,6 +65,11 @@ impl Window {
         (self.range.end - self.range.start) / PAGE
     }
 
+    /// Whether it is wide enough for stacks.
+    pub(super) fn is_wide(&self) -> bool {
+        self.pages() > NARROW
+    }
+
     /// Makes it wide enough for stacks. The error says what the kernel refused.
     pub(super) fn widen(&mut self) -> Result<(), String> {
         let Range { start, end } = self.reserved.clone();
@@ -72,6 +79,44 @@ impl Window {
         })?;
         self.range.end = end;
         Ok(())
+    }
+
+    /// Looks at what is outside; nothing is mapped in the window.
+    pub(super) fn measure(&mut self) -> Result<(), String> {
+        let counts = self.maps.counts();
+        self.outside = counts.map_err(|error| format!("/proc/self/status: {error}"))?;
+        Ok(())
+    }
+
+    /// The resource of a limit, and how much of it is outside.
+    fn resource(&self, limit: Limit) -> (libc::__rlimit_resource_t, u64) {
+        let outside = &self.outside;
+        match limit {
+            Limit::AddressSpace => (libc::RLIMIT_AS, outside.size),
+            Limit::Data => (libc::RLIMIT_DATA, outside.data),
+            Limit::Stack => (libc::RLIMIT_STACK, 0),
+            Limit::Locked => (libc::RLIMIT_MEMLOCK, outside.locked),
+        }
+    }
+
+    /// Sets a limit for what is in the window.
+    pub(super) fn limit(&self, limit: Limit, bytes: Option<u64>) -> Answer {
+        let (resource, outside) = self.resource(limit);
+        sys::limit(resource, bytes.map(|bytes| outside + bytes))
+    }
+
+    /// The highest limit for what is in the window, if there is one.
+    pub(super) fn most(&self, limit: Limit) -> Option<u64> {
+        let (resource, outside) = self.resource(limit);
+        let most = sys::hard_limit(resource).filter(|&most| most != libc::RLIM_INFINITY);
+        most.map(|most| most.saturating_sub(outside))
+    }
+
+    /// Gives a file another length.
+    pub(super) fn truncate(&self, file: u32, len: u64) -> Answer {
+        let cut = self.files[file as usize].set_len(len);
+        let errno = |error: io::Error| error.raw_os_error().unwrap_or_default();
+        cut.map(|()| 0).map_err(errno)
     }
 
     /// Takes everything that is free but the window. The error says what the
@@ -96,11 +141,13 @@ impl Window {
             .collect();
         let maps = inodes.and_then(Maps::open);
         let mut maps = maps.map_err(|error| format!("/proc/self/maps: {error}"))?;
-        // One page more on each side keeps the neighbours apart.
+        // One page more on each side keeps the neighbours apart, with a protection that no
+        // call gives.
         let all = (WIDE + 2) * PAGE;
         let start = reserve(0, all, 0).map_err(|errno| refused("no room for the window", errno))?;
         let range = start + PAGE..start + (NARROW + 1) * PAGE;
         let reserved = range.end..start + all - PAGE;
+        sys::mprotect(start, all, BORDER.into()).map_err(|errno| refused("mprotect", errno))?;
         fill(&mut maps)?;
         for _ in 0..PROBES {
             match reserve(0, PAGE, 0) {
@@ -108,12 +155,16 @@ impl Window {
                 Err(ENOMEM | EPERM) => {
                     sys::munmap(range.start, range.end - range.start)
                         .map_err(|errno| refused("munmap of the window", errno))?;
-                    return Ok(Self {
+                    let window = Self {
                         range,
                         files,
                         maps,
                         reserved,
-                    });
+                        outside: Counts::default(),
+                    };
+                    sys::obey_lock_limit().map_err(|error| format!("capset: {error}"))?;
+                    touch::prepare().map_err(|error| format!("sigaction: {error}"))?;
+                    return Ok(window);
                 }
                 Err(errno) => return Err(refused("mmap", errno)),
                 Ok(_) => {}
