@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use gaptree::linux::flags::VM_MAYSHARE;
+use gaptree::linux::flags::*;
 use gaptree::linux::{Backing, Errno, Host, Row};
 
 const PAGE: u64 = 4096;
@@ -12,8 +12,22 @@ const PAGE: u64 = 4096;
 /// What a [`Pages`] says that refuses: no call of Linux does.
 pub const REFUSED: Errno = Errno::new(999);
 
-/// Protection, whether it is shared, of what, and where in it the page begins.
-type Shown<F> = (u32, bool, Backing<F>, u64);
+/// The flags that a host is told of.
+const TOLD: u32 = VM_MAYSHARE
+    | VM_SEALED
+    | VM_LOCKED
+    | VM_LOCKONFAULT
+    | VM_SEQ_READ
+    | VM_RAND_READ
+    | VM_DONTCOPY
+    | VM_WIPEONFORK
+    | VM_DONTDUMP
+    | VM_HUGEPAGE
+    | VM_NOHUGEPAGE
+    | VM_MERGEABLE;
+
+/// Protection, flags, of what, and where in it the page begins.
+type Shown<F> = (u32, u32, Backing<F>, u64);
 
 /// Pages by address.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,13 +51,13 @@ impl<F> Default for Pages<F> {
 
 /// The pages of a row.
 fn pages<F: Clone>(row: &Row<'_, F>) -> impl Iterator<Item = (u64, Shown<F>)> {
-    let shared = row.flags & VM_MAYSHARE != 0;
+    let flags = row.flags & TOLD;
     (0..row.len).step_by(PAGE as usize).map(move |distance| {
         let offset = match row.backing {
             Backing::Anonymous => 0,
             _ => row.offset + distance,
         };
-        let shown = (row.prot, shared, row.backing.clone(), offset);
+        let shown = (row.prot, flags, row.backing.clone(), offset);
         (row.addr + distance, shown)
     })
 }
@@ -122,7 +136,7 @@ impl<F: Clone + PartialEq + Debug> Host<F> for Pages<F> {
         self.act()?;
         assert_ne!(row.flags, flags, "flags that it has already");
         self.take(row);
-        self.put(row);
+        self.put(&Row { flags, ..*row });
         Ok(())
     }
 

@@ -296,8 +296,9 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
                 let access = Access::Read;
                 Raw::Touch { addr, access }
             }
-            Raw::Limit { limit, bytes: None } => {
-                let bytes = self.window.most(limit);
+            Raw::Limit { limit, bytes } => {
+                let most = self.window.most(limit);
+                let bytes = bytes.into_iter().chain(most).min();
                 Raw::Limit { limit, bytes }
             }
             raw => raw,

@@ -113,6 +113,16 @@ pub(super) fn limit(resource: libc::__rlimit_resource_t, bytes: Option<u64>) -> 
     status(unsafe { libc::setrlimit(resource, &raw const limit) })
 }
 
+/// Allows as much as there is, if that may be.
+pub(super) fn lift(resource: libc::__rlimit_resource_t) {
+    let limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: the structure is valid.
+    unsafe { libc::setrlimit(resource, &raw const limit) };
+}
+
 /// Gives up the right to lock as much as it likes.
 pub(super) fn obey_lock_limit() -> io::Result<()> {
     const VERSION_3: u32 = 0x2008_0522;

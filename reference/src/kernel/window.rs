@@ -162,6 +162,7 @@ impl Window {
                         reserved,
                         outside: Counts::default(),
                     };
+                    sys::lift(libc::RLIMIT_MEMLOCK);
                     sys::obey_lock_limit().map_err(|error| format!("capset: {error}"))?;
                     touch::prepare().map_err(|error| format!("sigaction: {error}"))?;
                     return Ok(window);
