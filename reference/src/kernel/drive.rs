@@ -24,6 +24,9 @@ const SEALS: u32 = 24;
 /// After how many calls the flags of all rows are compared.
 const FLAGS: u64 = 16;
 
+/// How many rows there may be in the window when there are many outside.
+const LEFT: usize = 14;
+
 /// How many calls a child makes.
 const CHILD: u64 = 40;
 
@@ -41,26 +44,22 @@ pub(super) fn run(
     mut progress: impl FnMut(u64),
 ) -> Result<Report, String> {
     let mut report = Report::default();
-    let share = operations / 6;
-    for part in 0..6 {
-        let count = if part == 0 {
-            operations - 5 * share
-        } else {
-            share
+    let crowded = operations / 64;
+    let share = (operations - crowded) / 6;
+    for (part, kind) in (0..).zip(Kind::ALL) {
+        let count = match kind {
+            Kind::Crowded => crowded,
+            Kind::Sealing => operations - crowded - 5 * share,
+            Kind::Narrow | Kind::Wide => share,
         };
-        let stacks = part >= 3;
-        if part == 3 {
-            window.widen()?;
-        }
-        let mut calls = Calls::new(seed.wrapping_add(part), window.pages(), stacks);
-        calls.seals = if part == 5 { SEALS } else { 0 };
-        let done = report.operations;
-        let progress = |count| progress(done + count);
         let begin = Begin {
             layout,
-            calls,
+            kind,
+            seed: seed.wrapping_add(part),
             count,
         };
+        let done = report.operations;
+        let progress = |count| progress(done + count);
         let result = match part % 3 {
             0 => part_of_run::<BTreeStore<_, _>>(window, begin, progress),
             1 => part_of_run::<BTreeStore<_, _, 3, 3>>(window, begin, progress),
@@ -71,10 +70,42 @@ pub(super) fn run(
     Ok(report)
 }
 
+/// What is special about a part of a run.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Kind {
+    /// Little room, so that mappings meet.
+    Narrow,
+    /// Nearly as many rows outside as there may be at all.
+    Crowded,
+    /// Room for stacks.
+    Wide,
+    /// The same, and some memory is sealed, for ever: the last.
+    Sealing,
+}
+
+impl Kind {
+    /// In this order, each engine has each.
+    const ALL: [Self; 7] = [
+        Self::Narrow,
+        Self::Narrow,
+        Self::Narrow,
+        Self::Crowded,
+        Self::Wide,
+        Self::Wide,
+        Self::Sealing,
+    ];
+
+    fn has_stacks(self) -> bool {
+        matches!(self, Self::Wide | Self::Sealing)
+    }
+}
+
 /// How a part of a run is made.
+#[derive(Clone, Copy)]
 struct Begin {
     layout: Layout,
-    calls: Calls,
+    kind: Kind,
+    seed: u64,
     count: u64,
 }
 
@@ -83,11 +114,19 @@ fn part_of_run<S: RangeStore<Page, Kept>>(
     begin: Begin,
     mut progress: impl FnMut(u64),
 ) -> Result<Report, String> {
-    let mut drive = Drive::<S>::new(window, &begin)?;
-    let mut calls = begin.calls;
+    if begin.kind.has_stacks() && !window.is_wide() {
+        window.widen()?;
+    }
+    let mut drive = Drive::<S>::new(window, begin)?;
+    let mut calls = Calls::new(begin.seed, drive.window.pages(), begin.kind.has_stacks());
+    calls.seals = if begin.kind == Kind::Sealing {
+        SEALS
+    } else {
+        0
+    };
     let mut recent = VecDeque::with_capacity(SHOWN);
     for index in 0.. {
-        if drive.report.operations == begin.count {
+        if drive.report.operations >= begin.count {
             break;
         }
         let call = calls.next();
@@ -107,6 +146,9 @@ fn part_of_run<S: RangeStore<Page, Kept>>(
         }
     }
     drive.clear()?;
+    if begin.kind == Kind::Crowded {
+        drive.window.calm()?;
+    }
     Ok(drive.report)
 }
 
@@ -116,7 +158,7 @@ struct Drive<'a, S> {
     /// The kernel's rows as it shows them after the last call, sometimes with their flags.
     raw: Vec<(Row, Option<u32>)>,
     report: Report,
-    layout: Layout,
+    begin: Begin,
     /// Whether the kernel is one that the library says it is like.
     is_new: bool,
     /// The inode of each shared object without a file, by our number.
@@ -124,14 +166,18 @@ struct Drive<'a, S> {
 }
 
 impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
-    fn new(window: &'a mut Window, begin: &Begin) -> Result<Self, String> {
-        let linux = Linux::new(&window.range, begin.layout)?;
+    fn new(window: &'a mut Window, begin: Begin) -> Result<Self, String> {
+        let outside = match begin.kind {
+            Kind::Crowded => Some(window.crowd(LEFT)?),
+            _ => None,
+        };
+        let linux = Linux::new(&window.range, begin.layout, outside)?;
         let mut drive = Self {
             window,
             linux,
             raw: Vec::new(),
             report: Report::default(),
-            layout: begin.layout,
+            begin,
             is_new: sys::is_at_least(6, 17),
             objects: HashMap::new(),
         };
@@ -223,7 +269,9 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
             let ours = format!("{guarded:x?}");
             return Err(differ("address beside guards", show(kernel), ours));
         }
-        let flags = self.report.operations.is_multiple_of(FLAGS);
+        // With many rows outside the listing has no room in memory.
+        let flags =
+            self.begin.kind != Kind::Crowded && self.report.operations.is_multiple_of(FLAGS);
         let rows = self.window.maps.rows(&self.window.range, flags);
         self.raw = rows.map_err(|error| format!("/proc/self/maps: {error}"))?;
         let got: Vec<(Row, Option<u32>)> = self.linux.rows().map(|found| row(&found)).collect();
@@ -271,7 +319,7 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
             limit: Limit::Locked,
             bytes: None,
         }))?;
-        let stacks = self.window.is_wide();
+        let stacks = self.begin.kind.has_stacks();
         let mut calls = Calls::new(seed, self.window.pages(), stacks);
         let mut recent = VecDeque::new();
         for index in 0..CHILD {
@@ -332,7 +380,7 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
         let hint = hint.map(|at| self.window.range.start.wrapping_add(at));
         let found = self.linux.guarded(hint, len);
         let taken = hint.is_some_and(|hint| found == Some(hint & !(PAGE - 1)));
-        (len > 0 && (taken || self.layout == Layout::Legacy)).then_some(found)
+        (len > 0 && (taken || self.begin.layout == Layout::Legacy)).then_some(found)
     }
 
     /// Whether our rows are the kernel's, one by one; shared objects have their own

@@ -15,7 +15,7 @@ use super::Layout;
 use super::calls::STACK_GAP;
 use super::maps::Counts;
 use super::raw::Raw;
-use super::sys::{Answer, Limit, PAGE, TASK_END};
+use super::sys::{self, Answer, Limit, PAGE, TASK_END};
 use super::touch::refused;
 use super::window::{BORDER, READ_ONLY, WRITE_ONLY};
 use crate::host::Pages;
@@ -89,12 +89,20 @@ pub(super) struct Linux<S> {
 }
 
 impl<S: RangeStore<Page, Kept>> Linux<S> {
-    /// An empty window.
-    pub(super) fn new(window: &Range<u64>, layout: Layout) -> Result<Self, String> {
+    /// An empty window. With a number of rows outside it matters how many there may be.
+    pub(super) fn new(
+        window: &Range<u64>,
+        layout: Layout,
+        outside: Option<usize>,
+    ) -> Result<Self, String> {
         let mut config = Config::x86_64();
         config.end = TASK_END;
         config.base = TASK_END;
         config.legacy_base = window.start;
+        // Ours outside are four.
+        if let Some(most) = outside.and_then(|outside| sys::max_map_count()?.checked_sub(outside)) {
+            config.max_map_count = most + 4;
+        }
         config.limits.stack = u64::MAX;
         config.limits.locked = u64::MAX;
         config.layout = match layout {

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use gaptree::linux::flags::*;
 
+use super::sys;
 use crate::trace::{Object, Row};
 
 /// The flags of a row as `/proc/self/smaps` abbreviates them. The protection is in the
@@ -58,6 +59,8 @@ pub(super) struct Maps {
     /// With flags, which takes the kernel ten times as long.
     long: File,
     status: File,
+    /// Whether the kernel can be asked for single rows.
+    tells_rows: bool,
     text: Vec<u8>,
     /// The inodes of the files that may be mapped in the window, by number.
     inodes: Vec<u64>,
@@ -96,8 +99,10 @@ fn bits(line: &[u8]) -> io::Result<u32> {
 
 impl Maps {
     pub(super) fn open(inodes: Vec<u64>) -> io::Result<Self> {
+        let short = File::open("/proc/self/maps")?;
         Ok(Self {
-            short: File::open("/proc/self/maps")?,
+            tells_rows: sys::row_from(&short, 0).is_ok(),
+            short,
             long: File::open("/proc/self/smaps")?,
             status: File::open("/proc/self/status")?,
             text: Vec::with_capacity(1 << 20),
@@ -138,6 +143,9 @@ impl Maps {
         window: &Range<u64>,
         flags: bool,
     ) -> io::Result<Vec<(Row, Option<u32>)>> {
+        if self.tells_rows && !flags {
+            return self.told_rows(window);
+        }
         self.read(if flags {
             |maps| &mut maps.long
         } else {
@@ -161,7 +169,7 @@ impl Maps {
             if !inside {
                 continue;
             }
-            let row = Self::row(&self.inodes, start..end, line)?;
+            let row = self.row(start..end, line)?;
             let cut = window.start.saturating_sub(start);
             let offset = match row.object {
                 Object::Anonymous => 0,
@@ -175,6 +183,39 @@ impl Maps {
                 ..row
             };
             rows.push((row, None));
+        }
+        Ok(rows)
+    }
+
+    /// The same from the kernel's answers for single rows: it takes no longer if there
+    /// are many outside.
+    fn told_rows(&self, window: &Range<u64>) -> io::Result<Vec<(Row, Option<u32>)>> {
+        let mut rows = Vec::new();
+        let mut at = window.start;
+        while at < window.end {
+            let found = match sys::row_from(&self.short, at) {
+                Err(libc::ENOENT) => break,
+                found => found.map_err(io::Error::from_raw_os_error)?,
+            };
+            if found.start >= window.end {
+                break;
+            }
+            let object = self.object(found.inode)?;
+            let start = found.start.max(window.start);
+            let offset = match object {
+                Object::Anonymous => 0,
+                _ => found.offset + (start - found.start),
+            };
+            let row = Row {
+                start,
+                end: found.end.min(window.end),
+                prot: (found.access & 7) as u32,
+                shared: found.access & 8 != 0,
+                object,
+                offset,
+            };
+            rows.push((row, None));
+            at = found.end;
         }
         Ok(rows)
     }
@@ -203,26 +244,29 @@ impl Maps {
     }
 
     /// The rest of a line: permissions, offset, device, inode.
-    fn row(inodes: &[u64], range: Range<u64>, mut line: &[u8]) -> io::Result<Row> {
+    fn row(&self, range: Range<u64>, mut line: &[u8]) -> io::Result<Row> {
         let letters = word(&mut line, b' ');
         let bits = [(b'r', 1), (b'w', 2), (b'x', 4)];
         let set = bits.iter().filter(|(letter, _)| letters.contains(letter));
         let offset = number(word(&mut line, b' '), 16)?;
         word(&mut line, b' ');
         let inode = number(word(&mut line, b' '), 10)?;
-        let file = inodes.iter().position(|&known| known == inode);
-        let object = match (inode, file) {
-            (0, _) => Object::Anonymous,
-            (_, Some(file)) => Object::File(u32::try_from(file).map_err(io::Error::other)?),
-            (_, None) => Object::Shared(inode),
-        };
         Ok(Row {
             start: range.start,
             end: range.end,
             prot: set.map(|(_, bit)| bit).sum(),
             shared: letters.contains(&b's'),
-            object,
+            object: self.object(inode)?,
             offset,
+        })
+    }
+
+    fn object(&self, inode: u64) -> io::Result<Object> {
+        let file = self.inodes.iter().position(|&known| known == inode);
+        Ok(match (inode, file) {
+            (0, _) => Object::Anonymous,
+            (_, Some(file)) => Object::File(u32::try_from(file).map_err(io::Error::other)?),
+            (_, None) => Object::Shared(inode),
         })
     }
 }

@@ -142,6 +142,41 @@ pub(super) fn obey_lock_limit() -> io::Result<()> {
     Ok(())
 }
 
+/// A row as the kernel has it (`struct procmap_query`, since Linux 6.11).
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct Query {
+    size: u64,
+    flags: u64,
+    addr: u64,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// The protection, and 8 for shared memory.
+    pub(super) access: u64,
+    page_size: u64,
+    pub(super) offset: u64,
+    pub(super) inode: u64,
+    device: [u32; 2],
+    lengths: [u32; 2],
+    texts: [u64; 2],
+}
+
+/// The first row that ends above an address, of an open `/proc/self/maps`.
+pub(super) fn row_from(maps: &File, addr: u64) -> Result<Query, i32> {
+    /// `PROCMAP_QUERY`.
+    const REQUEST: libc::c_ulong = 3 << 30 | 104 << 16 | 0x66 << 8 | 17;
+    const COVERING_OR_NEXT: u64 = 0x10;
+    let mut query = Query {
+        size: size_of::<Query>() as u64,
+        flags: COVERING_OR_NEXT,
+        addr,
+        ..Query::default()
+    };
+    // SAFETY: the kernel fills the structure, whose size it is told.
+    status(unsafe { libc::ioctl(maps.as_raw_fd(), REQUEST, &raw mut query) })?;
+    Ok(query)
+}
+
 /// `fork`: 0 in the child.
 pub(super) fn fork() -> Answer {
     // SAFETY: there is one thread.
@@ -206,6 +241,12 @@ pub(super) fn keep_heap_in_one_piece(bytes: i32) {
         libc::mallopt(libc::M_TOP_PAD, bytes);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
     }
+}
+
+/// `vm.max_map_count`.
+pub(super) fn max_map_count() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?;
+    text.trim().parse().ok()
 }
 
 /// Whether the kernel is at least of this version.

@@ -40,8 +40,15 @@ pub(super) struct Window {
     pub(super) maps: Maps,
     /// What is above it, until it is wide.
     reserved: Range<u64>,
+    /// What is cut into many rows outside, for a while.
+    crowded: Range<u64>,
     /// What the process has outside.
     pub(super) outside: Counts,
+}
+
+/// What the kernel refused.
+fn refused(what: &str, errno: i32) -> String {
+    format!("{what}: {}", io::Error::from_raw_os_error(errno))
 }
 
 /// Uses this much stack.
@@ -112,6 +119,39 @@ impl Window {
         most.map(|most| most.saturating_sub(outside))
     }
 
+    /// Cuts memory outside into so many rows that there may be only `left` more in the
+    /// window. Returns how many rows there are outside.
+    pub(super) fn crowd(&mut self, left: usize) -> Result<usize, String> {
+        let listed = |error: io::Error| format!("/proc/self/maps: {error}");
+        let taken = self.maps.taken().map_err(listed)?;
+        // The last row is no memory of the process.
+        let rows =
+            taken.len() - usize::from(taken.last().is_some_and(|last| last.start > TASK_END));
+        let most = sys::max_map_count().ok_or("/proc/sys/vm/max_map_count cannot be read")?;
+        let cuts = most.saturating_sub(rows + left) / 2;
+        // A page in every second one of the widest row.
+        let widest = taken
+            .into_iter()
+            .max_by_key(|range| range.end - range.start);
+        let widest = widest.filter(|range| (range.end - range.start) / PAGE > 2 * cuts as u64 + 2);
+        let widest = widest.ok_or("no room for so many rows")?;
+        for cut in 0..cuts as u64 {
+            let page = widest.start + (2 * cut + 1) * PAGE;
+            sys::mprotect(page, PAGE, 1).map_err(|errno| refused("mprotect", errno))?;
+        }
+        self.crowded = widest;
+        Ok(rows + 2 * cuts)
+    }
+
+    /// Makes one row of what was cut.
+    pub(super) fn calm(&mut self) -> Result<(), String> {
+        let Range { start, end } = self.crowded;
+        let joined = sys::mprotect(start, end - start, 0);
+        joined
+            .map(|_| ())
+            .map_err(|errno| refused("mprotect", errno))
+    }
+
     /// Gives a file another length.
     pub(super) fn truncate(&self, file: u32, len: u64) -> Answer {
         let cut = self.files[file as usize].set_len(len);
@@ -122,8 +162,6 @@ impl Window {
     /// Takes everything that is free but the window. The error says what the
     /// kernel refused.
     pub(super) fn open() -> Result<Self, String> {
-        let refused =
-            |what: &str, errno: i32| format!("{what}: {}", io::Error::from_raw_os_error(errno));
         sys::keep_heap_in_one_piece(HEAP);
         drop(black_box(Vec::<u8>::with_capacity(1 << 20)));
         grow_stack(STACK);
@@ -160,6 +198,7 @@ impl Window {
                         files,
                         maps,
                         reserved,
+                        crowded: 0..0,
                         outside: Counts::default(),
                     };
                     sys::lift(libc::RLIMIT_MEMLOCK);
