@@ -128,6 +128,7 @@ fn replay_all<S: RangeStore<Page, Kept>>(paths: &[PathBuf]) -> Result<(), Failur
             "look-ups of pages that are not mapped, or not for this access: {exceptions}"
         ))?;
     }
+    say("exact: listings whose rows are the kernel's without that any are coalesced".to_owned())?;
     if unlisted > 0 {
         say(format!(
             "skipped: listings of {unlisted} traces, which have none"
@@ -160,11 +161,12 @@ fn style() -> ProgressStyle {
 
 fn heading() -> String {
     format!(
-        "{:<22} {:>10} {:>10} {:>8} {:>8} {:>10} {:>7} {:>7}",
+        "{:<22} {:>10} {:>10} {:>8} {:>6} {:>8} {:>10} {:>7} {:>7}",
         "trace",
         "operations",
         "placements",
         "listings",
+        "exact",
         "look-ups",
         "exceptions",
         "regions",
@@ -187,6 +189,7 @@ impl Row {
             operations,
             placements,
             listings,
+            exact,
             lookups,
             exceptions,
             peak,
@@ -199,7 +202,7 @@ impl Row {
             .unwrap_or(0);
         let exceptions = exceptions.total();
         format!(
-            "{name:<22} {operations:>10} {placements:>10} {listings:>8} {lookups:>8} {exceptions:>10} {peak:>7} {each:>7}"
+            "{name:<22} {operations:>10} {placements:>10} {listings:>8} {exact:>6} {lookups:>8} {exceptions:>10} {peak:>7} {each:>7}"
         )
     }
 
@@ -209,6 +212,7 @@ impl Row {
         sum.operations += report.operations;
         sum.placements += report.placements;
         sum.listings += report.listings;
+        sum.exact += report.exact;
         sum.lookups += report.lookups;
         sum.exceptions = sum.exceptions + report.exceptions;
         sum.peak = sum.peak.max(report.peak);

@@ -138,6 +138,8 @@ pub struct Listing {
     pub line: usize,
     /// Its rows, coalesced, without those to be passed over.
     pub rows: Vec<Row>,
+    /// The same as the kernel has them.
+    raw: Vec<Row>,
 }
 
 impl Listing {
@@ -157,6 +159,7 @@ impl Listing {
                         kind,
                         line: number,
                         rows: Vec::new(),
+                        raw: Vec::new(),
                     });
                 }
                 Some(_) => {
@@ -164,19 +167,26 @@ impl Listing {
                         .last_mut()
                         .ok_or("a row precedes the first `state`")?;
                     if let Some(row) = Row::parse(line)? {
-                        if listing.rows.last().is_some_and(|last| row.start < last.end) {
+                        if listing.raw.last().is_some_and(|last| row.start < last.end) {
                             return Err("the row does not lie above the one before it".to_owned());
                         }
-                        listing.rows.push(row);
+                        listing.raw.push(row);
                     }
                 }
             }
             Ok(())
         })?;
         for listing in &mut listings {
-            listing.rows = coalesce(listing.rows.drain(..));
+            listing.rows = coalesce(listing.raw.iter().copied());
         }
         Ok(listings)
+    }
+
+    /// Whether `ours` begin and end where the kernel's rows do, none of them coalesced.
+    #[must_use]
+    pub fn is_exact(&self, ours: &[Row]) -> bool {
+        let ours = ours.iter().map(|row| (row.start, row.end));
+        ours.eq(self.raw.iter().map(|row| (row.start, row.end)))
     }
 
     /// The first row in which `ours`, coalesced, differs from the kernel's, or

@@ -57,7 +57,7 @@ pub enum Call {
         /// The new break.
         addr: u64,
     },
-    /// `madvise`; not replayed.
+    /// `madvise`.
     Madvise {
         /// First address.
         addr: u64,
@@ -66,14 +66,14 @@ pub enum Call {
         /// `MADV_*`.
         advice: u32,
     },
-    /// `mlock`; not replayed.
+    /// `mlock`.
     Mlock {
         /// First address.
         addr: u64,
         /// Length in bytes.
         len: u64,
     },
-    /// `munlock`; not replayed.
+    /// `munlock`.
     Munlock {
         /// First address.
         addr: u64,

@@ -9,9 +9,10 @@ use gaptree::linux::flags::{
     MREMAP_FIXED, PROT_WRITE, VM_ACCOUNT, VM_DONTDUMP, VM_GROWSDOWN, VM_MAYEXEC, VM_MAYREAD,
     VM_MAYSHARE, VM_MAYWRITE, VM_SHARED,
 };
-use gaptree::linux::{self, Backing, Config, Mm};
+use gaptree::linux::{self, Access, Backing, Config, Mm};
 use gaptree::{Page, PageMapping, RangeStore};
 
+use super::faults::{self, Fault};
 use super::header::{Init, PAGE_SIZE, Trace};
 use super::listing::{Object, Row};
 use super::op::{Call, Errno, Op};
@@ -172,8 +173,11 @@ impl<S: RangeStore<Page, Kept>> Process<S> {
 
     /// What the books show, the kernel's own mappings left out.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
-        let inside =
-            |row: &linux::Row<'_, u32>| self.special.iter().any(|range| range.contains(&row.addr));
+        // A stack may have grown below what it was.
+        let inside = |row: &linux::Row<'_, u32>| {
+            let last = row.addr + row.len - 1;
+            self.special.iter().any(|range| range.contains(&last))
+        };
         let ordinary = self.mm.rows().filter(move |row| !inside(row));
         ordinary.map(|row| Row {
             start: row.addr,
@@ -189,6 +193,16 @@ impl<S: RangeStore<Page, Kept>> Process<S> {
         })
     }
 
+    /// The page fault of an access.
+    pub(super) fn touch(&mut self, fault: &Fault) {
+        let access = match fault.access {
+            faults::Access::Read => Access::Read,
+            faults::Access::Write => Access::Write,
+            faults::Access::Exec => Access::Execute,
+        };
+        let _ = self.mm.fault(fault.addr, access, &mut ());
+    }
+
     /// Answers a call. `Err` says where the kernel disagrees.
     pub(super) fn apply(&mut self, op: &Op) -> Result<(), Conflict> {
         let expected: Answer = op.result.clone().map_err(|errno| errno.to_string());
@@ -202,8 +216,9 @@ impl<S: RangeStore<Page, Kept>> Process<S> {
             *self.results.followed.entry(reason).or_default() += 1;
             return self.follow(op);
         }
-        // A refused call changes nothing, but for `mprotect` up to a hole.
-        let partly = matches!(op.call, Call::Mprotect { .. }) && expected == Err("ENOMEM".into());
+        // A refused call changes nothing, but for those that stop at a hole, or pass it.
+        let partly = expected == Err("ENOMEM".into())
+            && matches!(op.call, Call::Mprotect { .. } | Call::Madvise { .. });
         let mut trial = (expected.is_err() && !partly).then(|| self.mm.clone());
         let got = answer(trial.as_mut().unwrap_or(&mut self.mm), &op.call);
         if got != expected {
@@ -224,6 +239,9 @@ impl<S: RangeStore<Page, Kept>> Process<S> {
     /// passed over.
     pub(super) fn repeat(&mut self, op: &Op) -> Result<(), Conflict> {
         let partly = |errno: &Errno| matches!(op.call, Call::Mprotect { .. }) && errno.is("ENOMEM");
+        if !op.call.is_replayed() {
+            return Ok(());
+        }
         if op.result.as_ref().is_err_and(|errno| !partly(errno)) {
             return Ok(());
         }
@@ -308,7 +326,10 @@ fn name(call: &Call) -> Option<&'static str> {
         Call::Munmap { .. } => Some("munmap"),
         Call::Mprotect { .. } => Some("mprotect"),
         Call::Mremap { .. } => Some("mremap"),
-        _ => None,
+        Call::Madvise { .. } => Some("madvise"),
+        Call::Mlock { .. } => Some("mlock"),
+        Call::Munlock { .. } => Some("munlock"),
+        Call::Brk { .. } => None,
     }
 }
 
@@ -334,7 +355,12 @@ fn answer<S: RangeStore<Page, Kept>>(mm: &mut Mm<u32, S>, call: &Call) -> Answer
             flags,
             new_addr,
         } => mm.mremap(addr, old_len, new_len, flags.into(), new_addr, &mut ()),
-        _ => Ok(0),
+        Call::Madvise { addr, len, advice } => {
+            mm.madvise(addr, len, advice.into(), &mut ()).map(|()| 0)
+        }
+        Call::Mlock { addr, len } => mm.mlock(addr, len, &mut ()).map(|()| 0),
+        Call::Munlock { addr, len } => mm.munlock(addr, len, &mut ()).map(|()| 0),
+        Call::Brk { .. } => Ok(0),
     };
     answer.map_err(|errno| errno.to_string())
 }

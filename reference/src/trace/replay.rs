@@ -11,7 +11,7 @@ use gaptree::linux::flags::VM_GROWSDOWN;
 use gaptree::{Page, RangeStore};
 
 use super::faults::Fault;
-use super::listing::coalesce;
+use super::listing::{Row, coalesce};
 use super::op::{Call, Op};
 use super::process::{Kept, Process, Results};
 use super::recording::Recording;
@@ -28,6 +28,8 @@ pub struct Report {
     pub placements: usize,
     /// Listings compared.
     pub listings: usize,
+    /// Of these, how many have the kernel's rows without that any are coalesced.
+    pub exact: usize,
     /// Addresses looked up.
     pub lookups: usize,
     /// Look-ups that found no page, or one without permission for the access.
@@ -143,11 +145,13 @@ impl Recording {
             report.peak = report.peak.max(process.mm.space().region_count());
             while let Some((path, listing)) = listings.next_if(|(_, listing)| listing.after == done)
             {
-                if let Some(difference) = listing.difference(&coalesce(process.rows())) {
+                let rows: Vec<Row> = process.rows().collect();
+                if let Some(difference) = listing.difference(&coalesce(rows.iter().copied())) {
                     let problem = difference.to_string();
                     return Err(self.disagreement(path, listing.line, done, problem));
                 }
                 report.listings += 1;
+                report.exact += usize::from(listing.is_exact(&rows));
             }
             while let Some(fault) = faults.next_if(|fault| fault.after == done) {
                 let next = self.trace.ops.get(done);
@@ -155,6 +159,7 @@ impl Recording {
                     let path = self.faults_path.as_deref().unwrap_or(&self.path);
                     self.disagreement(path, fault.line, done, problem)
                 })?;
+                process.touch(fault);
                 report.lookups += 1;
             }
             if done % 1024 == 0 {
