@@ -144,7 +144,7 @@ fn value(row: &Row<'_, u32>) -> Value {
     let file = |number: u64| i32::try_from(number).expect("fewer files than operations");
     let fd = match *row.backing {
         Backing::Anonymous => -1,
-        Backing::Shared(object) => OBJECTS + file(object),
+        Backing::Shared { object, .. } => OBJECTS + file(object),
         Backing::File(number) => file(number.into()),
     };
     let offset = match row.backing {

@@ -49,8 +49,14 @@ impl File for u32 {}
 pub enum Backing<F = ()> {
     /// Private memory without a file.
     Anonymous,
-    /// Shared memory without a file: the object of this number, one for each call.
-    Shared(u64),
+    /// Shared memory without a file.
+    Shared {
+        /// The number of the object: each `mmap` makes one.
+        object: u64,
+        /// How long it is, in bytes: an access behind its end, after `mremap`, is a
+        /// `SIGBUS`.
+        size: u64,
+    },
     /// A file.
     File(F),
 }

@@ -64,11 +64,13 @@ fn allows(prot: u32, access: Access) -> bool {
 
 /// Whether a page of a row is behind the end of its file.
 fn is_past_end<F: File>(row: &Row<'_, F>, addr: u64, page_size: u64) -> bool {
-    let Backing::File(file) = row.backing else {
-        return false;
+    let size = match row.backing {
+        Backing::Anonymous => return false,
+        Backing::Shared { size, .. } => *size,
+        Backing::File(file) => file.size(),
     };
     let offset = row.offset + (addr - row.addr);
-    offset - offset % page_size >= file.size()
+    offset - offset % page_size >= size
 }
 
 impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {

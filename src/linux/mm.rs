@@ -206,7 +206,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if !self.is_aligned(row.len) || !self.is_aligned(row.offset) {
             return Err(Errno::EINVAL);
         }
-        if let Backing::Shared(object) = *row.backing {
+        if let Backing::Shared { object, .. } = *row.backing {
             self.objects = self.objects.max(object);
         }
         let (prot, flags) = (row.prot & ACCESS as u32, row.flags);

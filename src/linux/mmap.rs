@@ -152,7 +152,8 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             Some(file) => (Backing::File(file), offset),
             None if row_flags & VM_MAYSHARE != 0 => {
                 self.objects += 1;
-                (Backing::Shared(self.objects), 0)
+                let (object, size) = (self.objects, len);
+                (Backing::Shared { object, size }, 0)
             }
             None => (Backing::Anonymous, 0),
         };
@@ -266,7 +267,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     ) -> Option<u64> {
         match backing {
             Backing::File(file) => self.huge_offset(Some(file), hint, len, offset, 0),
-            Backing::Shared(_) => None,
+            Backing::Shared { .. } => None,
             Backing::Anonymous => self.huge_offset(None, hint, len, 0, 0),
         }
     }

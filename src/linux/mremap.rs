@@ -4,7 +4,7 @@ use super::backing::{Backing, File};
 use super::errno::Errno;
 use super::flags::{
     MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_ACCOUNT, VM_LOCKED, VM_LOCKED_MASK,
-    VM_MAYSHARE, VM_SEALED, VM_SPECIAL,
+    VM_MAYBE_GUARD, VM_MAYSHARE, VM_SEALED, VM_SPECIAL,
 };
 use super::host::{Host, told};
 use super::kept::{Fields, Kept};
@@ -285,7 +285,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if flags & VM_ACCOUNT != 0 {
             self.commit(if keep { new_len } else { new_len - old_len })?;
         }
-        let (start, end) = (region.addr, region.end());
+        let (start, end, region_len) = (region.addr, region.end(), region.len);
         let moved = region.mapping.at(addr - start);
         let mut marked = moved.clone();
         marked.set_pending(true);
@@ -320,6 +320,10 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         self.unmark(to, new_len);
         self.join(to);
         self.join(to + new_len);
+        if !keep && (end == Some(to) || to + new_len == start) {
+            let rests = [(start, addr), (addr + old_len, start + region_len)];
+            self.spread(to, rests);
+        }
         if call.has(MREMAP_DONTUNMAP) {
             let whole = start == addr && end == Some(addr + old_len);
             self.leave(addr, whole, host)?;
@@ -328,6 +332,29 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             self.populate(to + old_len, new_len - old_len, host);
         }
         Ok(to)
+    }
+
+    /// Where a row moves to its own end, Linux joins it there, and what follows, before it
+    /// cuts the old range out: what is left of the old row has what the whole had.
+    fn spread(&mut self, to: u64, rests: [(u64, u64); 2]) {
+        let Some(joined) = self.space.query_ref(to) else {
+            return;
+        };
+        let (anon, guards) = (joined.mapping.anon(), joined.mapping.flags & VM_MAYBE_GUARD);
+        if !matches!(joined.mapping.data, Backing::Anonymous) || anon.is_none() && guards == 0 {
+            return;
+        }
+        let joined = joined.addr;
+        for (from, until) in rests {
+            let rest = self.space.query_ref(from).filter(|_| from < until);
+            if rest.is_none_or(|rest| rest.addr == joined || rest.mapping.anon().is_some()) {
+                continue;
+            }
+            self.set_apart(from, until - from, |mapping| {
+                mapping.set_anon(anon);
+                mapping.flags |= guards;
+            });
+        }
     }
 
     /// What stays of a row whose pages have moved is not locked any more, all of the row,

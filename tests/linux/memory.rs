@@ -43,6 +43,23 @@ fn who_wrote_decides_which_rows_join() {
 }
 
 #[test]
+fn a_row_that_moves_to_its_own_end_is_joined_before_it_is_cut() {
+    let mut mm = mm();
+    let base = 0x10_0000;
+    fixed(&mut mm, base, 6 * PAGE, 0);
+    fixed(&mut mm, base + 8 * PAGE, PAGE, 0);
+    mm.fault(base + 8 * PAGE, Access::Write, &mut ()).unwrap();
+    let flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+    let (from, to) = (base + 4 * PAGE, base + 6 * PAGE);
+    mm.mremap(from, PAGE, 2 * PAGE, flags, to, &mut ()).unwrap();
+    assert_eq!(rows_of(&mm, base, 9, 0), [(0, 4, 0), (5, 4, 0)]);
+    // So what is left counts even when it may not be written any more.
+    mm.mprotect(base, PAGE, PROT_READ, &mut ()).unwrap();
+    assert_eq!(rows_of(&mm, base, 1, VM_ACCOUNT)[0], (0, 1, VM_ACCOUNT));
+    mm.check();
+}
+
+#[test]
 fn a_fault_is_what_the_processor_finds() {
     /// A file of a page and a half.
     #[derive(Clone, PartialEq)]

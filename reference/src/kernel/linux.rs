@@ -58,7 +58,7 @@ pub(super) fn row(row: &linux::Row<'_, Memfd>) -> (Row, Option<u32>) {
         shared: row.flags & VM_MAYSHARE != 0,
         object: match *row.backing {
             Backing::Anonymous => Object::Anonymous,
-            Backing::Shared(object) => Object::Shared(object),
+            Backing::Shared { object, .. } => Object::Shared(object),
             Backing::File(Memfd(file)) => Object::File(file),
         },
         offset: row.offset,

@@ -186,7 +186,7 @@ impl<S: RangeStore<Page, Kept>> Process<S> {
             shared: row.flags & VM_MAYSHARE != 0,
             object: match *row.backing {
                 Backing::Anonymous => Object::Anonymous,
-                Backing::Shared(object) => Object::Shared(object),
+                Backing::Shared { object, .. } => Object::Shared(object),
                 Backing::File(file) => Object::File(file),
             },
             offset: row.offset,
