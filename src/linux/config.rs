@@ -78,7 +78,8 @@ pub struct Config {
     pub memory: u64,
     /// The limits of the process.
     pub limits: Limits,
-    /// The size of a huge page that long mappings are aligned for; `None` for none.
+    /// The size of a huge page that long mappings are aligned for; `None` for a kernel
+    /// without transparent huge pages.
     pub huge_page: Option<u64>,
 }
 

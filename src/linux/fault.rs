@@ -35,7 +35,7 @@ pub enum Fault {
     Denied,
     /// `SIGBUS`, `BUS_ADRERR`: behind the end of the file.
     PastEnd,
-    /// The host refused to let a stack grow.
+    /// The host refused to let a stack grow, or the books have no memory for it.
     Host(Errno),
 }
 
@@ -69,7 +69,7 @@ fn is_past_end<F: File>(row: &Row<'_, F>, addr: u64, page_size: u64) -> bool {
         Backing::Shared { size, .. } => *size,
         Backing::File(file) => file.size(),
     };
-    let offset = row.offset + (addr - row.addr);
+    let offset = row.offset.saturating_add(addr - row.addr);
     offset - offset % page_size >= size
 }
 
@@ -230,15 +230,24 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             self.write(part.addr)?;
         }
         let row = reported(part);
-        let last = part.addr + part.len - self.config.page_size;
-        if is_past_end(&row, last, self.config.page_size) {
-            return Err(Errno::EFAULT);
-        }
+        let inside = match row.backing {
+            Backing::Anonymous => part.len,
+            Backing::Shared { size, .. } => size.saturating_sub(row.offset),
+            Backing::File(file) => file.size().saturating_sub(row.offset),
+        };
+        let inside = inside.checked_next_multiple_of(self.config.page_size);
+        let len = inside.map_or(part.len, |inside| inside.min(part.len));
         let advice = if writes {
             MADV_POPULATE_WRITE
         } else {
             MADV_POPULATE_READ
         };
-        told::<F, H>(host.advise(&row, advice))
+        if len > 0 {
+            told::<F, H>(host.advise(&Row { len, ..row }, advice))?;
+        }
+        if len < part.len {
+            return Err(Errno::EFAULT);
+        }
+        Ok(())
     }
 }

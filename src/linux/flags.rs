@@ -102,7 +102,7 @@ pub const VM_GROWSDOWN: u32 = 0x100;
 pub const VM_SEALED: u32 = 0x200;
 /// Not memory that the kernel manages, a device's for instance.
 pub const VM_PFNMAP: u32 = 0x400;
-/// May have guards; since Linux 6.18. Rows join although only one has it.
+/// May have guards; in 6.18 from 6.18.44 at the latest. Rows join although only one has it.
 pub const VM_MAYBE_GUARD: u32 = 0x800;
 /// Linux has it at bit 40.
 pub const VM_DROPPABLE: u32 = 0x1000;
@@ -120,11 +120,12 @@ pub const VM_NORESERVE: u32 = 0x20_0000;
 pub const VM_SYNC: u32 = 0x80_0000;
 pub const VM_WIPEONFORK: u32 = 0x200_0000;
 pub const VM_DONTDUMP: u32 = 0x400_0000;
+pub const VM_MIXEDMAP: u32 = 0x1000_0000;
 pub const VM_HUGEPAGE: u32 = 0x2000_0000;
 pub const VM_NOHUGEPAGE: u32 = 0x4000_0000;
 pub const VM_MERGEABLE: u32 = 0x8000_0000;
 
 /// Memory that is not like others: it does not grow, is not locked, not copied.
-pub(super) const VM_SPECIAL: u32 = VM_IO | VM_PFNMAP | VM_DONTEXPAND;
+pub(super) const VM_SPECIAL: u32 = VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_MIXEDMAP;
 /// All of a lock.
 pub(super) const VM_LOCKED_MASK: u32 = VM_LOCKED | VM_LOCKONFAULT;

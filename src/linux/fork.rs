@@ -20,6 +20,9 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// `VM_DONTCOPY`, and without locks. What its parent has written to is its own from
     /// here on, which shows in the rows that join later. O(n).
     ///
+    /// Both number new shared objects on from the same number: it tells them apart within a
+    /// process only.
+    ///
     /// What `execve` leaves is an [`Mm`] of its own.
     ///
     /// # Errors
@@ -27,7 +30,8 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// there is.
     pub fn fork(&self) -> Result<Self, Errno> {
         let rows = || self.space.regions().borrowed();
-        for row in rows().filter(|row| row.mapping.flags & VM_ACCOUNT != 0) {
+        let counts = |flags: u32| flags & (VM_ACCOUNT | VM_DONTCOPY) == VM_ACCOUNT;
+        for row in rows().filter(|row| counts(row.mapping.flags)) {
             self.commit(row.len)?;
         }
         if rows().count() >= Anon::MAX as usize / 2 {

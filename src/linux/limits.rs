@@ -3,7 +3,7 @@
 use super::backing::{Backing, File};
 use super::counters::{Counters, is_data};
 use super::errno::Errno;
-use super::flags::VM_LOCKED;
+use super::flags::{VM_ACCOUNT, VM_LOCKED};
 use super::mm::Mm;
 use crate::addr_space::{Page, PageMapping};
 use crate::store::RangeStore;
@@ -31,6 +31,26 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         flags & VM_LOCKED == 0
             || limits.locks_anything
             || pages(self.counters.locked) + pages(len) <= pages(limits.locked)
+    }
+
+    /// How much of a range counts as committed; not looked at without a limit.
+    pub(super) fn committed_in(&self, addr: u64, len: u64) -> u64 {
+        if self.config.memory == u64::MAX {
+            return 0;
+        }
+        self.bytes_with(VM_ACCOUNT, addr, len)
+    }
+
+    /// How much of a range has a flag.
+    pub(super) fn bytes_with(&self, flag: u32, addr: u64, len: u64) -> u64 {
+        let end = addr.saturating_add(len);
+        let rows = self.space.regions_in(addr, len).borrowed();
+        let rows = rows.filter(|row| row.mapping.flags & flag != 0);
+        let clipped = rows.map(|row| {
+            let reach = row.end().map_or(end, |reach| reach.min(end));
+            reach - row.addr.max(addr)
+        });
+        clipped.sum()
     }
 
     /// Refuses a single commitment of more than there is.

@@ -33,7 +33,7 @@ enum Does {
 fn does<F>(advice: u64, region: &Region<Backing<F>>) -> Option<Result<Does, Errno>> {
     let flags = region.mapping.flags;
     let anonymous = matches!(region.mapping.data, Backing::Anonymous);
-    let file = matches!(region.mapping.data, Backing::File(_)) || !anonymous;
+    let file = !anonymous;
     let valid = |valid: bool, new: Does| if valid { Ok(new) } else { Err(Errno::EINVAL) };
     Some(match advice {
         MADV_NORMAL => Ok(Does::Flags(flags & !(VM_RAND_READ | VM_SEQ_READ))),
@@ -124,7 +124,8 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// too many rows, or no memory for the books. What is below has been done then.
     /// `ENOMEM` where a page is not mapped, after all others were done. To populate:
     /// `EINVAL` where the protection does not allow it, `EFAULT` behind the end of a file,
-    /// `ENOMEM` at the first page that is not mapped. And what the host says.
+    /// `ENOMEM` at the first page that is not mapped. And what the host says; an `ENOMEM`
+    /// about flags is `EAGAIN` as well.
     pub fn madvise<H: Host<F>>(
         &mut self,
         addr: u64,
@@ -155,6 +156,10 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     ) -> Result<(), Errno> {
         if is_sealed(advice, part) {
             return Err(Errno::EPERM);
+        }
+        let huge = matches!(advice, MADV_HUGEPAGE | MADV_NOHUGEPAGE);
+        if huge && self.config.huge_page.is_none() {
+            return Err(Errno::EINVAL);
         }
         match does(advice, part).ok_or(Errno::EINVAL)?? {
             Does::Flags(flags) => self.flag(part, flags, host).map_err(|errno| match errno {

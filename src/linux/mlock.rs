@@ -29,7 +29,8 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// be locked; `ENOMEM` for more than may be locked; `EINVAL` for a range beyond 2^64;
     /// `ENOMEM` at the first page that is not mapped, and for too many rows. What is below
     /// is locked then. After all was locked, `ENOMEM` for a page that cannot be fetched:
-    /// it may not be accessed, or is behind the end of its file. And what the host says.
+    /// it may not be accessed, or is behind the end of its file. And what the host says: of
+    /// an `EFAULT` or `ENOMEM` when it fetches, Linux makes `ENOMEM` and `EAGAIN`.
     pub fn mlock2<H: Host<F>>(
         &mut self,
         addr: u64,
@@ -49,7 +50,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             let pages = |bytes: u64| bytes / self.config.page_size;
             let limit = pages(limits.locked);
             let wanted = pages(self.counters.locked) + pages(len);
-            if wanted > limit && wanted - pages(self.locked_in(addr, len)) > limit {
+            if wanted > limit && wanted - pages(self.bytes_with(VM_LOCKED, addr, len)) > limit {
                 return Err(Errno::ENOMEM);
             }
         }
@@ -127,18 +128,6 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     fn around(&self, addr: u64, len: u64) -> (u64, u64) {
         let before = addr % self.config.page_size;
         (addr - before, self.page_align(len.wrapping_add(before)))
-    }
-
-    /// How much of a range is locked.
-    fn locked_in(&self, addr: u64, len: u64) -> u64 {
-        let end = addr.saturating_add(len);
-        let rows = self.space.regions_in(addr, len).borrowed();
-        let locked = rows.filter(|row| row.mapping.flags & VM_LOCKED != 0);
-        let clipped = locked.map(|row| {
-            let reach = row.end().map_or(end, |reach| reach.min(end));
-            reach - row.addr.max(addr)
-        });
-        clipped.sum()
     }
 
     fn lock_range<H: Host<F>>(

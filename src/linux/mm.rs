@@ -1,13 +1,14 @@
 //! [`Mm`]: the memory of a Linux process, and how a change of the books is made with a
 //! host that may refuse it.
 
+use core::cell::Cell;
 use core::fmt;
 
 use super::backing::{Backing, File, Row};
 use super::config::{Config, Limits};
 use super::counters::Counters;
 use super::errno::Errno;
-use super::flags::{ACCESS, VM_SEALED};
+use super::flags::{ACCESS, VM_MAYBE_GUARD, VM_SEALED};
 use super::host::Host;
 use super::kept::{Fields, Kept};
 use crate::addr_space::{
@@ -118,6 +119,40 @@ pub(super) fn mapping<F>(
     mapping.with_data(backing)
 }
 
+/// A region that is to be unmapped. If the host panics, it goes where it can be found.
+struct Asked<'a, F> {
+    region: Option<Region<Backing<F>>>,
+    lost: &'a Cell<Option<Region<Backing<F>>>>,
+}
+
+impl<F> Drop for Asked<'_, F> {
+    fn drop(&mut self) {
+        if let Some(region) = self.region.take() {
+            self.lost.set(Some(region));
+        }
+    }
+}
+
+/// Asks the host to unmap a region, and counts it.
+fn ask_to_unmap<F, H: Host<F>>(
+    region: Region<Backing<F>>,
+    host: &mut H,
+    counters: &mut Counters,
+    lost: &Cell<Option<Region<Backing<F>>>>,
+) -> Result<(), Errno> {
+    let region = Some(region);
+    let mut asked = Asked { region, lost };
+    let said = asked
+        .region
+        .as_ref()
+        .map(|region| host.unmap(&reported(region)));
+    if let (Some(region), Some(said)) = (asked.region.take(), said) {
+        said?;
+        counters.sub_region(&region);
+    }
+    Ok(())
+}
+
 /// What a call says that the books refuse.
 pub(super) fn refusal(error: SpaceError) -> Errno {
     match error {
@@ -195,15 +230,19 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         &self.space
     }
 
-    /// Puts a row into free memory as it is, without a call and without its checks: what
-    /// `execve` or a loader has mapped. Flags are [`VM_SHARED`](super::flags::VM_SHARED)
-    /// and its like.
+    /// Puts a row into free memory, without a call and without its checks: what `execve`
+    /// or a loader has mapped. It joins what it is equal to. O(log n).
+    ///
+    /// Flags are all that Linux has for it: [`VM_MAYREAD`](super::flags::VM_MAYREAD) and
+    /// its like for what it may be given, [`VM_ACCOUNT`](super::flags::VM_ACCOUNT) for
+    /// private memory that may be written.
     ///
     /// # Errors
     /// `EEXIST` if something is mapped there; `EINVAL` for a range or an offset that is
-    /// not whole pages, or outside user memory; `ENOMEM`.
+    /// not whole pages, outside user memory, or ends beyond 2^64 in its file; `ENOMEM`.
     pub fn adopt(&mut self, row: &Row<'_, F>) -> Result<(), Errno> {
-        if !self.is_aligned(row.len) || !self.is_aligned(row.offset) {
+        let aligned = self.is_aligned(row.len) && self.is_aligned(row.offset);
+        if !aligned || row.offset.checked_add(row.len).is_none() {
             return Err(Errno::EINVAL);
         }
         if let Backing::Shared { object, .. } = *row.backing {
@@ -215,6 +254,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         adopted.map_err(refusal)?;
         self.counters.add(row.len, prot, flags);
         self.has_sealed |= flags & VM_SEALED != 0;
+        self.has_hidden |= flags & VM_MAYBE_GUARD != 0;
         Ok(())
     }
 
@@ -266,20 +306,21 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         host: &mut H,
     ) -> Result<(), Errno> {
         self.check_unmap(addr, len)?;
-        let Self {
-            space, counters, ..
-        } = self;
         let unmapped = if H::CAN_REFUSE {
-            let sink = |region: Region<Backing<F>>| {
-                host.unmap(&reported(&region))?;
-                counters.sub_region(&region);
-                Ok(())
-            };
+            let lost = Cell::new(None);
+            let mut mm = ScopeGuard::new(self, |mm: &mut Self| mm.put_back(&lost));
+            let Self {
+                space, counters, ..
+            } = &mut *mm;
+            let sink = |region| ask_to_unmap(region, host, counters, &lost);
             space.unmap(addr, len, sink)
         } else {
+            let Self {
+                space, counters, ..
+            } = self;
             let sink = |region: Region<Backing<F>>| {
-                let _ = host.unmap(&reported(&region));
                 counters.sub_region(&region);
+                let _ = host.unmap(&reported(&region));
             };
             space.unmap(addr, len, sink).map(Ok)
         };
@@ -309,33 +350,55 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         host: &mut H,
     ) -> Result<(), Errno> {
         let (prot, flags) = (mapping.prot.0, mapping.flags);
-        let Self {
-            space, counters, ..
-        } = self;
         if !H::CAN_REFUSE {
+            let Self {
+                space, counters, ..
+            } = self;
             let sink = |region: Region<Backing<F>>| {
-                let _ = host.unmap(&reported(&region));
                 counters.sub_region(&region);
+                let _ = host.unmap(&reported(&region));
             };
             let put = space.map_at(addr, len, mapping.clone(), sink);
             put.map_err(refusal)?;
-            let _ = host.map(&row_of((addr, len), &mapping, &mapping.data));
             self.counters.add(len, prot, flags);
+            let _ = host.map(&row_of((addr, len), &mapping, &mapping.data));
             return Ok(());
         }
         mapping.set_pending(true);
-        let sink = |region: Region<Backing<F>>| {
-            host.unmap(&reported(&region))?;
-            counters.sub_region(&region);
-            Ok(())
-        };
-        let put = space.map_at(addr, len, mapping.clone(), sink);
-        put.map_err(refusal)??;
+        self.replace(addr, len, mapping.clone(), host)?;
         let row = row_of((addr, len), &mapping, &mapping.data);
         self.ask(|mm| mm.drop_pending(addr, len), || host.map(&row))?;
         self.unmark(addr, len);
         self.counters.add(len, prot, flags);
         Ok(())
+    }
+
+    /// Maps a range in the books, after the host has unmapped what is there.
+    fn replace<H: Host<F>>(
+        &mut self,
+        addr: u64,
+        len: u64,
+        mapping: Kept<F>,
+        host: &mut H,
+    ) -> Result<(), Errno> {
+        let lost = Cell::new(None);
+        let mut mm = ScopeGuard::new(self, |mm: &mut Self| mm.put_back(&lost));
+        let Self {
+            space, counters, ..
+        } = &mut *mm;
+        let sink = |region| ask_to_unmap(region, host, counters, &lost);
+        let put = space.map_at(addr, len, mapping, sink);
+        put.map_err(refusal)?
+    }
+
+    /// Puts back what the host has panicked at: the books have let it go.
+    fn put_back(&mut self, lost: &Cell<Option<Region<Backing<F>>>>) {
+        if let Some(region) = lost.take() {
+            let put = self
+                .space
+                .map_fixed_noreplace(region.addr, region.len, region.mapping);
+            debug_assert_eq!(put, Ok(()), "memory for what was there");
+        }
     }
 
     /// Asks the host; if it refuses or panics, `undo` takes out what it does not have.

@@ -87,8 +87,8 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// `MAP_ANONYMOUS`. O(log n + k) for `k` rows that it replaces; a search has one descent
     /// more for each stack in its way.
     ///
-    /// `MAP_LOCKED` marks the row; `MAP_POPULATE`, `MAP_NONBLOCK` and flags of old change
-    /// nothing here.
+    /// With `MAP_LOCKED` or `MAP_POPULATE` the host fetches the pages
+    /// ([`advise`](Host::advise)); what it says then is ignored, as Linux does.
     ///
     /// # Errors
     /// In the order of Linux's checks: `EINVAL` for an offset that is not whole pages;
@@ -96,9 +96,12 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// `ENOMEM` for it without one, as on a system that has reserved no huge page;
     /// `EINVAL` for a length of 0; `ENOMEM` for one beyond the address space, too many
     /// rows, and no free range; `EINVAL` for a misaligned fixed address, `EPERM` for one
-    /// below [`min_addr`](super::Config::min_addr); `EEXIST` (`MAP_FIXED_NOREPLACE`); what
+    /// below [`min_addr`](super::Config::min_addr); `EEXIST` (`MAP_FIXED_NOREPLACE`); `EPERM`
+    /// for `MAP_LOCKED` if nothing may be locked, `EAGAIN` for more than may be; what
     /// [`File`] says: `EOVERFLOW`, `EOPNOTSUPP`, `EACCES`, `EPERM`; `EINVAL` for no kind of
-    /// mapping, or a stack that is shared or of a file. And what the host says.
+    /// mapping, a stack that is shared or of a file, droppable memory that is to be locked;
+    /// `EPERM` over what is sealed; `ENOMEM` beyond the [limits](super::Limits). And what the
+    /// host says.
     #[expect(clippy::too_many_arguments, reason = "those of the system call")]
     pub fn mmap<H: Host<F>>(
         &mut self,
@@ -147,11 +150,11 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         }
         let row_flags = self.row_flags(file.as_ref(), (prot, flags), (offset, len))?;
         let prot = (prot & ACCESS) as u32;
-        self.check_room((addr, len), prot, row_flags)?;
+        self.check_room((addr, len), prot, row_flags, file.is_some())?;
         let (backing, offset) = match file {
             Some(file) => (Backing::File(file), offset),
             None if row_flags & VM_MAYSHARE != 0 => {
-                self.objects += 1;
+                self.objects = self.objects.checked_add(1).ok_or(Errno::ENOMEM)?;
                 let (object, size) = (self.objects, len);
                 (Backing::Shared { object, size }, 0)
             }
@@ -168,18 +171,30 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
 
     /// Refuses what the limits do not allow in place of what is there. Linux has cut what
     /// is there by then, and does not join it again.
-    fn check_room(&mut self, range: (u64, u64), prot: u32, flags: u32) -> Result<(), Errno> {
+    fn check_room(
+        &mut self,
+        range: (u64, u64),
+        prot: u32,
+        flags: u32,
+        has_file: bool,
+    ) -> Result<(), Errno> {
         let (addr, len) = range;
         self.check_unmap(addr, len)?;
         let limits = &self.config.limits;
         let limited = limits.address_space != u64::MAX || limits.data != u64::MAX;
-        // Memory that is shared counts as the object that it is.
-        let counts = flags & VM_ACCOUNT != 0 || flags & (VM_SHARED | VM_NORESERVE) == VM_SHARED;
+        // Shared memory counts as the object that it is; private memory takes the place of
+        // what counted there.
+        let shares = !has_file && flags & (VM_SHARED | VM_NORESERVE) == VM_SHARED;
+        let counted = match (shares, flags & VM_ACCOUNT) {
+            (true, _) => len,
+            (false, 0) => 0,
+            (false, _) => len - self.committed_in(addr, len),
+        };
         let fits = !limited || {
             let more = len - self.space.mapped_bytes_in(addr, len);
             self.may_expand(more, prot, flags)
         };
-        if fits && (!counts || self.commit(len).is_ok()) {
+        if fits && self.commit(counted).is_ok() {
             return Ok(());
         }
         self.cut(addr);
@@ -281,7 +296,8 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     ///
     /// # Errors
     /// `EINVAL` for a misaligned address, a length of 0, and a range that is not all user
-    /// addresses; `ENOMEM` if a row is cut in two and there is no memory for the books.
+    /// addresses; `ENOMEM` if a row is cut in two and there may not be one more, or there is
+    /// no memory for the books; `EPERM` for what is sealed, and then nothing is unmapped.
     /// And what the host says.
     pub fn munmap<H: Host<F>>(&mut self, addr: u64, len: u64, host: &mut H) -> Result<(), Errno> {
         let room = self.config.end.checked_sub(addr);
@@ -293,7 +309,8 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
 
     /// `brk`: where the heap ends afterwards. That is `addr`, or, if Linux refuses, where
     /// it ended before: below the start, something in the way or too near below a stack,
-    /// no memory, or the host refused. O(log n + k).
+    /// beyond the [limits](super::Limits), sealed, no memory, or the host refused.
+    /// O(log n + k).
     pub fn brk<H: Host<F>>(&mut self, addr: u64, host: &mut H) -> u64 {
         if self.try_brk(addr, host).is_some() {
             self.brk = addr;
@@ -304,6 +321,9 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// `None` if the end stays where it is.
     fn try_brk<H: Host<F>>(&mut self, addr: u64, host: &mut H) -> Option<()> {
         if addr < self.config.brk {
+            return None;
+        }
+        if addr - self.config.brk > self.config.limits.data {
             return None;
         }
         let (new, old) = (self.page_align(addr), self.page_align(self.brk));
@@ -328,9 +348,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         self.unmapped_area(&request).ok()?;
         let prot = (PROT_READ | PROT_WRITE) as u32;
         let flags = MAY_ALL | VM_ACCOUNT | self.default_flags;
-        let limit = self.config.limits.data;
-        if addr - self.config.brk > limit
-            || !self.may_lock(len, flags)
+        if !self.may_lock(len, flags)
             || !self.may_expand(len, prot, flags)
             || self.commit(len).is_err()
         {

@@ -29,14 +29,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Here are `mmap`, `munmap`, `mprotect`, `mremap` and `brk`. Results, errors, places and
-//! rows are those of Linux 6.18 on x86-64; docs/linux.md has a table of every call, of what
-//! it is checked against, and of what is not here.
+//! Here are `mmap`, `munmap`, `mprotect`, `mremap`, `brk`, `madvise`, `mlock` and its like,
+//! `msync`, `mincore`, `mseal`, page faults and stacks that grow, `fork`, `truncate`, and the
+//! limits of a process. Results, errors, places, rows, their flags and the sizes of
+//! `/proc/PID/status` are those of Linux 6.18 on x86-64; docs/linux.md has a table of every
+//! call, of what it is checked against, and of what is not here.
 //!
-//! Not here yet, and so as if it were not there: limits (`RLIMIT_AS`, `RLIMIT_DATA`,
-//! `RLIMIT_MEMLOCK`, and `max_map_count` where a row is cut in two), overcommitment, what a
-//! touched page changes (rows that do not join, stacks that grow), execute-only
-//! protection keys, and all other calls.
+//! Which rows join depends on who has written to them. Who wants exactly Linux's rows tells
+//! [`Mm::fault`] of the first write to each; without that they are those of memory that
+//! was never touched.
+//!
+//! Not here: protection keys and execute-only memory, huge page mappings, names of anonymous
+//! memory, System V segments, strict overcommitment (`vm.overcommit_memory` 2).
 
 mod backing;
 mod change;

@@ -41,8 +41,9 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// space; `EINVAL` for a protection that is none; `ENOMEM` where a page is not mapped;
     /// `EINVAL` for `PROT_GROWSDOWN` elsewhere than in a stack, and for `PROT_GROWSUP`;
     /// `EACCES` to write shared memory of a file that was opened for reading, or to
-    /// execute a `noexec` one; `ENOMEM` without memory for the books. And what the host
-    /// says. A length of 0 is no error.
+    /// execute a `noexec` one; `EPERM` for what is sealed; `ENOMEM` beyond the
+    /// [limits](super::Limits), and without memory for the books. And what the host says. A
+    /// length of 0 is no error.
     pub fn mprotect<H: Host<F>>(
         &mut self,
         addr: u64,

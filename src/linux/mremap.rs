@@ -3,8 +3,8 @@
 use super::backing::{Backing, File};
 use super::errno::Errno;
 use super::flags::{
-    MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_ACCOUNT, VM_LOCKED, VM_LOCKED_MASK,
-    VM_MAYBE_GUARD, VM_MAYSHARE, VM_SEALED, VM_SPECIAL,
+    MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_ACCOUNT, VM_DONTEXPAND, VM_LOCKED,
+    VM_LOCKED_MASK, VM_MAYBE_GUARD, VM_MAYSHARE, VM_PFNMAP, VM_SEALED,
 };
 use super::host::{Host, told};
 use super::kept::{Fields, Kept};
@@ -46,9 +46,11 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// a new length of 0 or beyond the address space; for a target that is outside,
     /// misaligned, overlapping, without `MREMAP_MAYMOVE`, or with `MREMAP_DONTUNMAP` and
     /// another length; `ENOMEM` for too many rows; `EFAULT` if the address is not mapped;
+    /// `EPERM` for what is sealed;
     /// `EINVAL` for an old length of 0 of private memory; `EFAULT` for a range that is not
-    /// inside one row, but one that shrinks; `ENOMEM` if it cannot grow where it is and must
-    /// not move, or nothing is free; `EPERM` for a target below
+    /// inside one row, but one that shrinks; `EAGAIN` for more than may be locked; `ENOMEM`
+    /// beyond the [limits](super::Limits), if it cannot grow where it is and must not move,
+    /// or nothing is free; `EPERM` for a target below
     /// [`min_addr`](super::Config::min_addr). And what the host says.
     pub fn mremap<H: Host<F>>(
         &mut self,
@@ -141,6 +143,10 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             return Err(Errno::EINVAL);
         }
         let before = addr - region.addr;
+        let fixed = VM_DONTEXPAND | VM_PFNMAP;
+        if call.has(MREMAP_DONTUNMAP) && mapping.flags & fixed != 0 {
+            return Err(Errno::EINVAL);
+        }
         // What is cut off may be of other rows.
         if old_len.min(new_len) > region.len - before {
             return Err(Errno::EFAULT);
@@ -148,7 +154,15 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if new_len <= old_len {
             return Ok(());
         }
-        if mapping.flags & VM_SPECIAL != 0 {
+        if mapping
+            .offset
+            .wrapping_add(before)
+            .checked_add(new_len)
+            .is_none()
+        {
+            return Err(Errno::EINVAL);
+        }
+        if mapping.flags & (VM_DONTEXPAND | VM_PFNMAP) != 0 {
             return Err(Errno::EFAULT);
         }
         let more = new_len - old_len;
@@ -204,10 +218,11 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if call.has(MREMAP_FIXED) {
             self.unmap(call.new_addr, call.new_len, host)?;
         }
-        let region = self.region(call.addr)?;
+        let mut region = self.region(call.addr)?;
         if call.new_len < call.old_len {
             self.shrink(&call, host)?;
             call.old_len = call.new_len;
+            region = self.region(call.addr)?;
         }
         if call.has(MREMAP_DONTUNMAP)
             && !self.may_expand(call.old_len, region.mapping.prot.0, region.mapping.flags)
@@ -231,6 +246,10 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             }
             if next.mapping.flags & VM_SEALED != 0 {
                 return Err(Errno::EPERM);
+            }
+            let fixed = VM_DONTEXPAND | VM_PFNMAP;
+            if call.has(MREMAP_DONTUNMAP) && next.mapping.flags & fixed != 0 {
+                return Err(Errno::EINVAL);
             }
             from = next.addr.max(from);
             let len = next.end().map_or(end, |reach| reach.min(end)) - from;
@@ -325,8 +344,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             self.spread(to, rests);
         }
         if call.has(MREMAP_DONTUNMAP) {
-            let whole = start == addr && end == Some(addr + old_len);
-            self.leave(addr, whole, host)?;
+            self.leave(addr, old_len, host)?;
         }
         if flags & VM_LOCKED != 0 && new_len > old_len {
             self.populate(to + old_len, new_len - old_len, host);
@@ -359,12 +377,12 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
 
     /// What stays of a row whose pages have moved is not locked any more, all of the row,
     /// but Linux counts it as locked. If all of it moved, nobody has written to it.
-    fn leave<H: Host<F>>(&mut self, addr: u64, whole: bool, host: &mut H) -> Result<(), Errno> {
+    fn leave<H: Host<F>>(&mut self, addr: u64, len: u64, host: &mut H) -> Result<(), Errno> {
         let Some(row) = self.space.query(addr) else {
             return Ok(());
         };
         let written = row.mapping.anon().is_some();
-        if whole && written {
+        if (row.addr, row.len) == (addr, len) && written {
             self.set_apart(row.addr, row.len, |mapping| mapping.set_anon(None));
         }
         let flags = row.mapping.flags & !VM_LOCKED_MASK;
@@ -373,7 +391,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         }
         told::<F, H>(host.flag(&reported(&row), flags))?;
         if flags & VM_LOCKED != row.mapping.flags & VM_LOCKED {
-            self.left_locked += row.len;
+            self.left_locked = self.left_locked.saturating_add(row.len);
         }
         self.set_apart(row.addr, row.len, |mapping| mapping.flags = flags);
         Ok(())

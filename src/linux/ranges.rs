@@ -11,8 +11,7 @@ use crate::store::RangeStore;
 
 impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// `msync`: shared rows of files are written back by the host, with `MS_SYNC`. Pages
-    /// that are not mapped are passed over, and are an error in the end; with `MS_ASYNC`
-    /// alone at once. O(log n + k log n).
+    /// that are not mapped are passed over, and are an error in the end. O(log n + k log n).
     ///
     /// # Errors
     /// In the order of Linux's checks: `EINVAL` for an unknown flag, a misaligned address,
@@ -33,16 +32,12 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         let end = addr
             .checked_add(self.page_align(len))
             .ok_or(Errno::ENOMEM)?;
-        let holes = match flags {
-            MS_ASYNC => Holes::Stop,
-            _ => Holes::Pass,
-        };
-        self.walk((addr, end), holes, |_, part| {
+        self.walk((addr, end), Holes::Pass, |_, part| {
             let row_flags = part.mapping.flags;
             if flags & MS_INVALIDATE != 0 && row_flags & VM_LOCKED != 0 {
                 return Err(Errno::EBUSY);
             }
-            let file = !matches!(part.mapping.data, Backing::Anonymous);
+            let file = matches!(part.mapping.data, Backing::File(_));
             if flags & MS_SYNC == 0 || row_flags & VM_SHARED == 0 || !file {
                 return Ok(());
             }
@@ -63,11 +58,8 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         if len > room {
             return Err(Errno::ENOMEM);
         }
-        match self.space.check_mapped(addr, self.page_align(len)) {
-            Ok(()) => Ok(()),
-            Err(_) if len == 0 => Ok(()),
-            Err(_) => Err(Errno::ENOMEM),
-        }
+        let mapped = self.space.check_mapped(addr, self.page_align(len));
+        mapped.map_err(|_| Errno::ENOMEM)
     }
 
     /// `mseal`: what is sealed can never be unmapped, moved, resized, replaced or given

@@ -171,6 +171,95 @@ fn limits_are_looked_at_where_linux_looks_at_them() {
     mm.check();
 }
 
+#[test]
+fn a_call_commits_to_what_is_new() {
+    let mut config = config();
+    config.memory = 64 * PAGE;
+    let (mut mm, base) = (Mm::<u32>::new(config).unwrap(), 0x10_0000);
+    let map = |mm: &mut Mm<u32>, pages, prot, flags, file| {
+        let flags = flags | MAP_FIXED;
+        mm.mmap(base, pages * PAGE, prot, flags, file, 0, &mut ())
+    };
+    let full = Err(Errno::ENOMEM);
+    assert_eq!(map(&mut mm, 65, RW, PRIVATE, None), full);
+    assert_eq!(map(&mut mm, 65, RW, MAP_SHARED | MAP_ANONYMOUS, None), full);
+    assert_eq!(
+        map(&mut mm, 65, RW, PRIVATE | MAP_NORESERVE, None),
+        Ok(base)
+    );
+    assert_eq!(map(&mut mm, 65, RW, MAP_SHARED, Some(1)), Ok(base));
+    assert_eq!(map(&mut mm, 40, RW, PRIVATE, None), Ok(base));
+    // What counted there before is not new.
+    assert_eq!(map(&mut mm, 80, RW, PRIVATE, None), Ok(base));
+    assert_eq!(map(&mut mm, 145, RW, PRIVATE, None), full);
+    assert_eq!(mm.fork().err(), Some(Errno::ENOMEM));
+    mm.madvise(base, 80 * PAGE, MADV_DONTFORK, &mut ()).unwrap();
+    assert_eq!(mm.fork().map(|child| child.rows().count()), Ok(0));
+    mm.check();
+}
+
+#[test]
+fn a_heap_has_its_limit_before_all_else() {
+    let mut mm = mm();
+    let start = mm.config().brk;
+    assert_eq!(mm.brk(start + 5 * PAGE, &mut ()), start + 5 * PAGE);
+    let mut limits = Limits::new();
+    limits.data = PAGE;
+    mm.set_limits(limits);
+    // Not even less of it, if that is too much.
+    assert_eq!(mm.brk(start + 3 * PAGE, &mut ()), start + 5 * PAGE);
+    assert_eq!(mm.brk(start + PAGE, &mut ()), start + PAGE);
+}
+
+#[test]
+fn what_is_adopted_is_checked() {
+    let mut mm = Mm::<()>::new(config()).unwrap();
+    let row = |offset, backing| Row {
+        addr: 0x10_0000,
+        len: 2 * PAGE,
+        prot: 1,
+        flags: VM_MAYREAD,
+        backing,
+        offset,
+    };
+    let file = gaptree::linux::Backing::File(());
+    let beyond = mm.adopt(&row(u64::MAX - PAGE + 1, &file));
+    assert_eq!(beyond, Err(Errno::EINVAL));
+    mm.adopt(&row(u64::MAX - 3 * PAGE + 1, &file)).unwrap();
+    assert!(mm.access(0x10_1fff, Access::Read).is_ok());
+    let grown = mm.mremap(0x10_0000, 2 * PAGE, 4 * PAGE, 0, 0, &mut ());
+    assert_eq!(grown, Err(Errno::EINVAL));
+    let object = gaptree::linux::Backing::Shared {
+        object: u64::MAX,
+        size: PAGE,
+    };
+    let last = Row {
+        addr: 0x20_0000,
+        ..row(0, &object)
+    };
+    mm.adopt(&last).unwrap();
+    let shared = MAP_SHARED | MAP_ANONYMOUS;
+    let full = mm.mmap(0, PAGE, RW, shared, None, 0, &mut ());
+    assert_eq!(full, Err(Errno::ENOMEM));
+    mm.check();
+}
+
+#[test]
+fn a_copy_at_the_end_of_its_row_keeps_who_wrote_behind() {
+    let mut mm = mm();
+    let base = 0x10_0000;
+    fixed(&mut mm, base, PAGE, 0);
+    fixed(&mut mm, base + 2 * PAGE, PAGE, 0);
+    mm.fault(base + 2 * PAGE, Access::Write, &mut ()).unwrap();
+    let flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    mm.mremap(base, PAGE, PAGE, flags, base + PAGE, &mut ())
+        .unwrap();
+    assert_eq!(rows_of(&mm, base, 3, 0), [(0, 3, 0)]);
+    mm.mprotect(base, 3 * PAGE, PROT_READ, &mut ()).unwrap();
+    assert_eq!(mm.counters().committed, 3 * PAGE);
+    mm.check();
+}
+
 /// Pages of two protections in turn, as many rows as there may be.
 fn full(rows: usize) -> (Mm<u32>, u64) {
     let mut config = config();
@@ -268,6 +357,14 @@ fn a_child_has_what_its_parent_has_but_locks() {
     assert_eq!(child.counters().size, 7 * PAGE);
     let new = child.mmap(0, PAGE, RW, PRIVATE, None, 0, &mut ()).unwrap();
     assert_eq!(child.row_at(new).map(|row| row.flags & VM_LOCKED), Some(0));
+    // Memory that is wiped was never written to: it joins.
+    let flags = PRIVATE | MAP_FIXED;
+    let hole = child.mmap(base + 6 * PAGE, PAGE, RW, flags, None, 0, &mut ());
+    assert_eq!(hole, Ok(base + 6 * PAGE));
+    child
+        .madvise(base + 7 * PAGE, PAGE, MADV_KEEPONFORK, &mut ())
+        .unwrap();
+    assert_eq!(rows_of(&child, base, 8, 0), [(0, 2, 0), (2, 6, 0)]);
     // Where it changes, it joins what was not written to.
     child.mprotect(base, PAGE, 0, &mut ()).unwrap();
     child.mprotect(base, PAGE, RW, &mut ()).unwrap();

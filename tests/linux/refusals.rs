@@ -191,13 +191,13 @@ fn prepared() -> (Mm<u32>, Tested) {
     let (mut mm, mut host) = (mm(), Tested::default());
     let file = MAP_PRIVATE | MAP_FIXED;
     let anonymous = PRIVATE | MAP_FIXED;
-    let shared = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
+    let shared = MAP_SHARED | MAP_FIXED;
     for (addr, pages, prot, flags, object) in [
         (0x10_0000, 4, RW, anonymous, None),
         (0x10_8000, 2, RW, file, Some(3)),
         (0x10_a000, 2, PROT_READ, file, Some(3)),
         (0x10_c000, 2, RW, anonymous, None),
-        (0x10_e000, 2, RW, shared, None),
+        (0x10_e000, 2, RW, shared, Some(4)),
         (0x7f_f000, 1, RW, anonymous | MAP_GROWSDOWN, None),
     ] {
         let mapped = mm.mmap(addr, pages * PAGE, prot, flags, object, 0, &mut host);
@@ -265,7 +265,15 @@ fn the_books_are_what_the_host_has_wherever_memory_ends() {
 #[test]
 fn a_host_that_panics_has_not_done_it() {
     const MOVES: u64 = MREMAP_MAYMOVE | MREMAP_FIXED;
-    let calls: [Call; 4] = [
+    let calls: [Call; 9] = [
+        |mm, host| mm.munmap(0x10_1000, PAGE, host).map(|()| 0),
+        |mm, host| mm.munmap(0x10_0000, 16 * PAGE, host).map(|()| 0),
+        |mm, host| {
+            let flags = PRIVATE | MAP_FIXED;
+            mm.mmap(0x10_1000, 14 * PAGE, RW, flags, None, 0, host)
+        },
+        |mm, host| mm.mremap(0x10_8000, 6 * PAGE, PAGE, 0, 0, host),
+        |mm, host| Ok(mm.brk(0x100_0000, host)),
         |mm, host| mm.mmap(0, 3 * PAGE, RW, PRIVATE, None, 0, host),
         |mm, host| {
             mm.mremap(
@@ -281,13 +289,19 @@ fn a_host_that_panics_has_not_done_it() {
         |mm, host| mm.mremap(0x10_2000, 2 * PAGE, 3 * PAGE, MOVES, 0x10_4000, host),
     ];
     for call in calls {
-        let (mut mm, mut host) = prepared();
-        host.pages.budget = Some(0);
-        host.panics = true;
-        let run = AssertUnwindSafe(|| call(&mut mm, &mut host));
-        assert!(catch_unwind(run).is_err());
-        mm.check();
-        assert!(host.pages.are(mm.rows()));
+        for budget in 0.. {
+            let (mut mm, mut host) = prepared();
+            host.pages.budget = Some(budget);
+            host.panics = true;
+            let run = AssertUnwindSafe(|| call(&mut mm, &mut host));
+            let panicked = catch_unwind(run).is_err();
+            mm.check();
+            assert!(host.pages.are(mm.rows()), "after {budget}");
+            assert!(panicked || budget > 0);
+            if !panicked {
+                break;
+            }
+        }
     }
 }
 

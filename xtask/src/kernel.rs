@@ -1,4 +1,4 @@
-//! `cargo xtask kernel`: the running kernel against an address space.
+//! `cargo xtask kernel`: the running kernel against `linux::Mm`.
 
 use std::io;
 use std::process::ExitCode;

@@ -43,8 +43,8 @@ enum Command {
     },
     /// Builds and installs the C library, a drop-in for libmmap.
     Capi(capi::Arguments),
-    /// Makes random memory calls in this process and compares every answer and
-    /// the whole listing with an address space.
+    /// Makes random memory calls in a process of their own and compares every answer
+    /// and the whole listing with the library's.
     Kernel(kernel::Arguments),
     /// Fuzzes every target for a while, and the canary, which must crash.
     Fuzz(fuzz::Arguments),

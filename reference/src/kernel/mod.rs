@@ -1,6 +1,6 @@
 //! The running Linux kernel as oracle: random memory calls in a window of this
-//! very process, the answers and `/proc/self/maps` compared with an address
-//! space after every call.
+//! very process, answers, listing, flags and sizes compared with those of the
+//! library after every call.
 //!
 //! The window is the only free memory of the process: whatever else is free is
 //! reserved first, so that the kernel places every mapping without an address
@@ -15,12 +15,15 @@
 //! |---|---|
 //! | `process.rs` | starting the process, its report |
 //! | `window.rs` | making the window the only free memory |
-//! | `calls.rs` | random calls |
-//! | `linux.rs` | the same calls, composed from operations of an address space |
+//! | `calls.rs` | random calls that map |
+//! | `more.rs` | random advice, locks, seals, limits, accesses, children |
+//! | `raw.rs` | calls as the system calls have them |
+//! | `linux.rs` | the library's answers |
+//! | `touch.rs` | accesses to memory that may be none |
 //! | `report.rs` | plain data: layouts, how a comparison ended |
 //! | `drive.rs` | both side by side |
 //! | `maps.rs` | what the kernel shows |
-//! | `sys.rs` | the system calls, all that is unsafe |
+//! | `sys.rs` | the system calls |
 
 mod report;
 
