@@ -210,9 +210,17 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
     }
 
     /// Whether a kernel before 6.17 answers such a call in another way: an `mremap` that
-    /// concerns more than one row or that copies a file, and odd arguments. And whether
-    /// pages are touched that may be guards.
+    /// concerns more than one row or that copies a file, and odd arguments. Whether this
+    /// kernel does not know advice. And whether pages are touched that may be guards.
     fn leaves_out(&self, call: &Call) -> bool {
+        if !self.is_new && matches!(call, Call::Raw(_)) {
+            return true;
+        }
+        if let Call::Raw(Raw::Advise { advice, .. }) = call
+            && self.window.unknown.contains(advice)
+        {
+            return true;
+        }
         if let Call::Raw(raw) = call
             && let Some((addr, end)) = raw.touched(self.window.range.start)
         {
@@ -227,7 +235,7 @@ impl<'a, S: RangeStore<Page, Kept>> Drive<'a, S> {
             ..
         } = *call
         else {
-            return !self.is_new && matches!(call, Call::Raw(_));
+            return false;
         };
         let addr = self.window.range.start + at;
         let end = addr + old_len.next_multiple_of(PAGE);

@@ -5,6 +5,12 @@ use std::hint::black_box;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use gaptree::linux::flags::{
+    MADV_GUARD_INSTALL, MADV_GUARD_REMOVE, MADV_HUGEPAGE, MADV_MERGEABLE, MADV_NOHUGEPAGE,
+    MADV_UNMERGEABLE, VM_MAYBE_GUARD,
+};
 
 use super::maps::{Counts, Maps};
 use super::sys::{self, Answer, ENOMEM, EPERM, Limit, PAGE, TASK_END};
@@ -40,6 +46,8 @@ pub(super) struct Window {
     pub(super) maps: Maps,
     /// What is above it, until it is wide.
     reserved: Range<u64>,
+    /// Advice that this kernel answers in another way than one with all that there is.
+    pub(super) unknown: Vec<u64>,
     /// What is cut into many rows outside, for a while.
     crowded: Range<u64>,
     /// What the process has outside.
@@ -70,6 +78,30 @@ impl Window {
     /// Pages of the window.
     pub(super) fn pages(&self) -> u64 {
         (self.range.end - self.range.start) / PAGE
+    }
+
+    /// What a kernel without KSM or huge pages refuses, and guards where rows are not
+    /// marked that may have some.
+    fn unknown_advice(&mut self) -> Result<Vec<u64>, String> {
+        let mut unknown = Vec::new();
+        let lacks = |folder: &str| !Path::new("/sys/kernel/mm").join(folder).exists();
+        if lacks("ksm") {
+            unknown.extend([MADV_MERGEABLE, MADV_UNMERGEABLE]);
+        }
+        if lacks("transparent_hugepage") {
+            unknown.extend([MADV_HUGEPAGE, MADV_NOHUGEPAGE]);
+        }
+        let Range { start, .. } = self.range;
+        reserve(start, PAGE, libc::MAP_FIXED).map_err(|errno| refused("mmap", errno))?;
+        let guarded = sys::memory(libc::SYS_madvise, [start, PAGE, MADV_GUARD_INSTALL]);
+        let rows = self.maps.rows(&self.range, true);
+        let rows = rows.map_err(|error| format!("/proc/self/smaps: {error}"))?;
+        let marked = |flags: &Option<u32>| flags.is_some_and(|flags| flags & VM_MAYBE_GUARD != 0);
+        if guarded.is_err() || !rows.iter().any(|(_, flags)| marked(flags)) {
+            unknown.extend([MADV_GUARD_INSTALL, MADV_GUARD_REMOVE]);
+        }
+        sys::munmap(start, PAGE).map_err(|errno| refused("munmap", errno))?;
+        Ok(unknown)
     }
 
     /// Whether it is wide enough for stacks.
@@ -193,17 +225,19 @@ impl Window {
                 Err(ENOMEM | EPERM) => {
                     sys::munmap(range.start, range.end - range.start)
                         .map_err(|errno| refused("munmap of the window", errno))?;
-                    let window = Self {
+                    let mut window = Self {
                         range,
                         files,
                         maps,
                         reserved,
+                        unknown: Vec::new(),
                         crowded: 0..0,
                         outside: Counts::default(),
                     };
                     sys::lift(libc::RLIMIT_MEMLOCK);
                     sys::obey_lock_limit().map_err(|error| format!("capset: {error}"))?;
                     touch::prepare().map_err(|error| format!("sigaction: {error}"))?;
+                    window.unknown = window.unknown_advice()?;
                     return Ok(window);
                 }
                 Err(errno) => return Err(refused("mmap", errno)),
