@@ -61,7 +61,8 @@ pub struct Report {
     pub actions: u64,
     /// Listings in which two rows differ in nothing that the listing shows.
     pub split: u64,
-    /// Calls that were not made, because kernels before 6.17 answer otherwise.
+    /// Calls that were not made: kernels before 6.17 or without some configuration answer
+    /// otherwise, pages may be guards, or the process may lock nothing any more.
     pub left_out: u64,
 }
 
