@@ -64,13 +64,17 @@ fn allows(prot: u32, access: Access) -> bool {
 
 /// Whether a page of a row is behind the end of its file.
 fn is_past_end<F: File>(row: &Row<'_, F>, addr: u64, page_size: u64) -> bool {
-    let size = match row.backing {
-        Backing::Anonymous => return false,
-        Backing::Shared { size, .. } => *size,
-        Backing::File(file) => file.size(),
-    };
     let offset = row.offset.saturating_add(addr - row.addr);
-    offset - offset % page_size >= size
+    size(row.backing).is_some_and(|size| offset - offset % page_size >= size)
+}
+
+/// How long the object behind a row is; nothing is behind memory without one.
+fn size<F: File>(backing: &Backing<F>) -> Option<u64> {
+    match backing {
+        Backing::Anonymous => None,
+        Backing::Shared { size, .. } => Some(*size),
+        Backing::File(file) => Some(file.size()),
+    }
 }
 
 impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
@@ -230,12 +234,10 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             self.write(part.addr)?;
         }
         let row = reported(part);
-        let inside = match row.backing {
-            Backing::Anonymous => part.len,
-            Backing::Shared { size, .. } => size.saturating_sub(row.offset),
-            Backing::File(file) => file.size().saturating_sub(row.offset),
-        };
-        let inside = inside.checked_next_multiple_of(self.config.page_size);
+        let inside = size(row.backing).and_then(|size| {
+            let inside = size.saturating_sub(row.offset);
+            inside.checked_next_multiple_of(self.config.page_size)
+        });
         let len = inside.map_or(part.len, |inside| inside.min(part.len));
         let advice = if writes {
             MADV_POPULATE_WRITE

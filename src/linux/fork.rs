@@ -77,7 +77,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         };
         let (start, len) = (self.space.start(), self.space.size());
         self.set(start, len, |mapping| apart(mapping, MEANWHILE));
-        let (anons, counters) = (Cell::new(0), Cell::new(Counters::default()));
+        let anons = Cell::new(0);
         self.set(start, len, |mapping| {
             mapping.flags &= !VM_LOCKED_MASK;
             let written = mapping.anon().is_some() && mapping.flags & VM_WIPEONFORK == 0;
@@ -85,13 +85,11 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             anons.set(anons.get() + 1);
             apart(mapping, 0);
         });
-        for row in self.space.regions().borrowed() {
-            let mut counted = counters.get();
-            counted.add(row.len, row.mapping.prot.0, row.mapping.flags);
-            counters.set(counted);
-        }
         self.anons = anons.get();
-        self.counters = counters.get();
+        for row in self.space.regions().borrowed() {
+            let mapping = &row.mapping;
+            self.counters.add(row.len, mapping.prot.0, mapping.flags);
+        }
     }
 
     /// What `truncate` of a file to `len` bytes does to the memory of this process: pages

@@ -33,6 +33,12 @@ fn joined(one: Option<Anon>, other: Option<Anon>) -> Option<Option<Anon>> {
     }
 }
 
+/// The lowest mark that no neighbour has.
+fn other_mark(neighbours: [Option<u8>; 2]) -> u8 {
+    let mark = (0..MARKS).find(|&mark| !neighbours.contains(&Some(mark)));
+    mark.unwrap_or_default()
+}
+
 impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// The region that ends at an address.
     fn before(&self, addr: u64) -> Option<Region<&Backing<F>>> {
@@ -72,8 +78,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         let mark_of =
             |region: Option<Region<&Backing<F>>>| region.map(|region| region.mapping.mark());
         let taken = [mark_of(self.before(addr)), mark_of(self.behind(addr + len))];
-        let mark = (0..MARKS).find(|&mark| !taken.contains(&Some(mark)));
-        let mark = mark.unwrap_or_default();
+        let mark = other_mark(taken);
         self.has_hidden = true;
         self.set(addr, len, |mapping| {
             change(mapping);
@@ -92,8 +97,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         }
         let len = region.len;
         let behind = self.behind(start + len).map(|behind| behind.mapping.mark());
-        let mut marks = (0..MARKS).filter(|&other| other != mark && Some(other) != behind);
-        let mark = marks.next().unwrap_or_default();
+        let mark = other_mark([Some(mark), behind]);
         self.has_hidden = true;
         self.set(start, len, |mapping| mapping.set_mark(mark));
     }
@@ -112,8 +116,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             return;
         };
         let taken = self.behind(end).map(|next| next.mapping.mark());
-        let mut marks = (0..MARKS).filter(|&other| other != mark && Some(other) != taken);
-        let mark = marks.next().unwrap_or_default();
+        let mark = other_mark([Some(mark), taken]);
         self.has_hidden = true;
         let change = |_, mapping: &mut Kept<F>| mapping.set_mark(mark);
         let _ = self

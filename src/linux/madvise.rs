@@ -33,7 +33,6 @@ enum Does {
 fn does<F>(advice: u64, region: &Region<Backing<F>>) -> Option<Result<Does, Errno>> {
     let flags = region.mapping.flags;
     let anonymous = matches!(region.mapping.data, Backing::Anonymous);
-    let file = !anonymous;
     let valid = |valid: bool, new: Does| if valid { Ok(new) } else { Err(Errno::EINVAL) };
     Some(match advice {
         MADV_NORMAL => Ok(Does::Flags(flags & !(VM_RAND_READ | VM_SEQ_READ))),
@@ -42,7 +41,7 @@ fn does<F>(advice: u64, region: &Region<Backing<F>>) -> Option<Result<Does, Errn
         MADV_DONTFORK => Ok(Does::Flags(flags | VM_DONTCOPY)),
         MADV_DOFORK => valid(flags & VM_IO == 0, Does::Flags(flags & !VM_DONTCOPY)),
         MADV_WIPEONFORK => valid(
-            !file && flags & VM_SHARED == 0,
+            anonymous && flags & VM_SHARED == 0,
             Does::Flags(flags | VM_WIPEONFORK),
         ),
         MADV_KEEPONFORK => valid(
@@ -68,7 +67,7 @@ fn does<F>(advice: u64, region: &Region<Backing<F>>) -> Option<Result<Does, Errn
             flags & (VM_LOCKED | VM_PFNMAP) == 0 && anonymous,
             Does::Pages,
         ),
-        MADV_REMOVE if flags & VM_LOCKED != 0 || !file => Err(Errno::EINVAL),
+        MADV_REMOVE if flags & VM_LOCKED != 0 || anonymous => Err(Errno::EINVAL),
         MADV_REMOVE if flags & (VM_SHARED | VM_MAYWRITE) != VM_SHARED | VM_MAYWRITE => {
             Err(Errno::EACCES)
         }

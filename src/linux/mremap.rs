@@ -34,6 +34,20 @@ impl Remap {
     }
 }
 
+/// What does not grow, and does not stay without its pages.
+const FIXED: u32 = VM_DONTEXPAND | VM_PFNMAP;
+
+/// Refuses a row because of its flags, whatever the call does to it.
+fn check_flags(call: &Remap, flags: u32) -> Result<(), Errno> {
+    if flags & VM_SEALED != 0 {
+        return Err(Errno::EPERM);
+    }
+    if call.has(MREMAP_DONTUNMAP) && flags & FIXED != 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(())
+}
+
 impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
     /// `mremap`: the address of the range afterwards. O(log n + k).
     ///
@@ -133,9 +147,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             ..
         } = *call;
         let mapping = region.mapping;
-        if mapping.flags & VM_SEALED != 0 {
-            return Err(Errno::EPERM);
-        }
+        check_flags(call, mapping.flags)?;
         if !call.moves() && new_len <= old_len {
             return Ok(());
         }
@@ -143,10 +155,6 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             return Err(Errno::EINVAL);
         }
         let before = addr - region.addr;
-        let fixed = VM_DONTEXPAND | VM_PFNMAP;
-        if call.has(MREMAP_DONTUNMAP) && mapping.flags & fixed != 0 {
-            return Err(Errno::EINVAL);
-        }
         // What is cut off may be of other rows.
         if old_len.min(new_len) > region.len - before {
             return Err(Errno::EFAULT);
@@ -162,7 +170,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
         {
             return Err(Errno::EINVAL);
         }
-        if mapping.flags & (VM_DONTEXPAND | VM_PFNMAP) != 0 {
+        if mapping.flags & FIXED != 0 {
             return Err(Errno::EFAULT);
         }
         let more = new_len - old_len;
@@ -244,13 +252,7 @@ impl<F: File, S: RangeStore<Page, PageMapping<Backing<F>>>> Mm<F, S> {
             if moved.is_none() && next.addr > from {
                 break;
             }
-            if next.mapping.flags & VM_SEALED != 0 {
-                return Err(Errno::EPERM);
-            }
-            let fixed = VM_DONTEXPAND | VM_PFNMAP;
-            if call.has(MREMAP_DONTUNMAP) && next.mapping.flags & fixed != 0 {
-                return Err(Errno::EINVAL);
-            }
+            check_flags(&call, next.mapping.flags)?;
             from = next.addr.max(from);
             let len = next.end().map_or(end, |reach| reach.min(end)) - from;
             let new_addr = call.new_addr + (from - call.addr);
